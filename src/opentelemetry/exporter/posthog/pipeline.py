@@ -1,0 +1,411 @@
+"""The order of the steps: signals in, outcomes out, and the way back to the ledger and the outbox.
+
+::
+
+    batch of signals
+      │ translate            → captures and observations; most signals end here, counted with a reason
+      │ ledger.observe       → the group updates that this worker may send now
+      │ encode               → envelopes, group updates first
+      │ outbox.put           write ahead: from here on a kill loses nothing (captures only)
+      │ courier.deliver      → one outcome an envelope, within the deadline
+      │ outbox.settle        delivered rows go, refused ones are kept for people, the rest stays
+      ▼ ledger.settle        a delivered update is confirmed, any other leaves the group unconfirmed;
+                             what has moved on meanwhile is granted again and goes round once more
+
+One pipeline serves the span and the log exporter of a project, from several threads at once. It holds no
+lock while it translates or sends; the parts that have state guard it themselves.
+
+Deadlines. Everything an export does ends by ``start + timeout``. A claim is granted after ``start``, and the
+ledger's send window is that same timeout, so no attempt can start after its claim's window: the deadline of
+the export keeps the ledger's promise too.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
+
+from .model import Capture, Envelope, GroupUpdate, Observation, Outcome, OutcomeKind
+from .reasons import Reason
+from .settings.model import OutboxMode
+
+if TYPE_CHECKING:
+    from .clock import Clock
+    from .delivery.outbox import Outbox, Receipt
+    from .diagnostics import Diagnostics
+    from .groups import GroupLedger
+    from .settings.model import Settings
+
+SignalT = TypeVar("SignalT")
+
+YIELD_EVERY = 32
+"""Records translated before other threads get a turn: halves their worst stalls and costs nothing."""
+
+MAX_ROUNDS = 8
+"""Times one export sends what a settle granted again; a group that changes faster waits for the next one."""
+
+IDLE_PAUSE = 30.0
+"""Seconds between looks at things that wait without a due time (a store that is down)."""
+
+MIN_PAUSE = 0.05
+"""Seconds between looks at least, whatever a store says is due: a clock step must not make a busy loop."""
+
+CUT_OFF_RESERVE = 0.5
+"""Seconds of a shutdown kept for the case that a running request has to be cut off and settled."""
+
+UNENCODABLE = Outcome(OutcomeKind.REFUSED, Reason.INVALID.value)
+"""A group update of which no JSON can be made: not again until its value changes."""
+
+
+class Translated(Protocol):
+    """What translation says of one signal (``translate.Translation``)."""
+
+    @property
+    def capture(self) -> Capture | None: ...
+    @property
+    def observations(self) -> Sequence[Observation]: ...
+    @property
+    def reason(self) -> Reason | None: ...
+    @property
+    def notes(self) -> Sequence[str]: ...
+
+
+class Encode(Protocol):
+    """Turns captures and group updates into envelopes; None for one that can't be encoded."""
+
+    def capture(self, capture: Capture) -> Envelope | None: ...
+    def group_update(self, update: GroupUpdate) -> Envelope | None: ...
+
+
+class Deliver(Protocol):
+    """The courier, as the pipeline needs it."""
+
+    def deliver(self, envelopes: Sequence[Envelope], *, deadline: float) -> list[Outcome]: ...
+    def interrupt(self) -> None: ...
+    def close(self) -> None: ...
+
+
+class Source(NamedTuple, Generic[SignalT]):
+    """Where a batch comes from: the word for its signals and the function that translates one."""
+
+    signal: str  # "span" or "log"
+    translate: Callable[[SignalT], Translated]
+
+
+class Pipeline:
+    """Takes batches, delivers what they make, and settles what became of it. Safe for many threads."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        ledger: GroupLedger,
+        encode: Encode,
+        courier: Deliver,
+        outbox: Outbox | None,
+        diagnostics: Diagnostics,
+        clock: Clock,
+    ) -> None:
+        self._settings = settings
+        self._ledger = ledger
+        self._encode = encode
+        self._courier = courier
+        self._outbox = outbox
+        self._diagnostics = diagnostics
+        self._clock = clock
+        self._running = Running()
+
+    # -- the way of a batch -------------------------------------------------------------------------
+
+    def export(self, source: Source[SignalT], batch: Sequence[SignalT]) -> bool:
+        """Deliver or durably store what ``batch`` makes. True when nothing of it was lost.
+
+        Ends within ``settings.timeout`` seconds. Raises only what interrupts the interpreter itself
+        (``KeyboardInterrupt``, ``SystemExit``), after everything was counted and settled.
+        """
+        deadline = self._clock.monotonic() + self._settings.timeout
+        with self._running():
+            self._diagnostics.received(source.signal, len(batch))
+            captures, observations = self._translate(source, batch)
+            if self._settings.dry_run:
+                self._diagnostics.dropped(Reason.DRY_RUN, len(captures))
+                return True
+            updates = self._ledger.observe(observations) if observations else []
+            kept = self._carry(captures, updates, deadline)
+        self._diagnostics.tick()
+        return kept
+
+    def _translate(
+        self, source: Source[SignalT], batch: Sequence[SignalT]
+    ) -> tuple[list[Capture], list[Observation]]:
+        captures: list[Capture] = []
+        observations: list[Observation] = []
+        seen: set[str] = set()
+        diagnostics, translate = self._diagnostics, source.translate
+        for position, signal in enumerate(batch, 1):
+            if not position % YIELD_EVERY:
+                time.sleep(0)
+            try:
+                result = translate(signal)
+            except Exception as error:  # noqa: BLE001 - one signal that can't be read must not cost the batch
+                diagnostics.not_selected(Reason.TRANSLATION_ERROR)
+                diagnostics.error("translation_error", f"a signal could not be translated: {type(error).__name__}")
+                continue
+            observations.extend(result.observations)
+            for note in result.notes:
+                diagnostics.note(note, 1)
+            capture = result.capture
+            if capture is None:
+                diagnostics.not_selected(result.reason or Reason.NOT_NAMED)
+            elif capture.uuid in seen:
+                diagnostics.made((capture,))
+                diagnostics.dropped(Reason.DUPLICATE_UUID, 1)
+            else:
+                seen.add(capture.uuid)
+                captures.append(capture)
+        diagnostics.made(captures)
+        return captures, observations
+
+    def _carry(self, captures: Iterable[Capture], updates: Sequence[GroupUpdate], deadline: float) -> bool:
+        """Encode, write ahead, deliver, settle; then whatever the settling granted. True: nothing lost."""
+        events = [envelope for capture in captures if (envelope := self._encoded(capture)) is not None]
+        receipt = self._write_ahead(events)
+        kept = True
+        for _ in range(MAX_ROUNDS):
+            sent, update_envelopes = self._encoded_updates(updates)
+            if not events and not sent:
+                return kept
+            outcomes, interruption = self._deliver([*update_envelopes, *events], deadline)
+            kept = self._settle_events(events, receipt, outcomes[len(sent) :]) and kept
+            updates, sent_well = self._settle_updates(sent, outcomes[: len(sent)])
+            kept = kept and sent_well
+            if interruption is not None:
+                self._give_back(updates)
+                raise interruption
+            events, receipt = [], None
+            if not updates or self._clock.monotonic() >= deadline:
+                break
+        self._give_back(updates)
+        return kept
+
+    def _encoded(self, capture: Capture) -> Envelope | None:
+        envelope = self._encode.capture(capture)
+        if envelope is None:
+            self._diagnostics.dropped(Reason.INVALID, 1)
+        return envelope
+
+    def _encoded_updates(self, updates: Iterable[GroupUpdate]) -> tuple[list[GroupUpdate], list[Envelope]]:
+        """The updates that can be encoded, and their envelopes; one that can't is settled as refused."""
+        sent: list[GroupUpdate] = []
+        envelopes: list[Envelope] = []
+        for update in updates:
+            envelope = self._encode.group_update(update)
+            if envelope is None:
+                self._settle_updates([update], [UNENCODABLE])
+            else:
+                sent.append(update)
+                envelopes.append(envelope)
+        return sent, envelopes
+
+    def _deliver(
+        self, envelopes: Sequence[Envelope], deadline: float
+    ) -> tuple[Sequence[Outcome], BaseException | None]:
+        """Outcomes in the order of ``envelopes``, and what interrupted the interpreter meanwhile, if anything.
+
+        An attempt that was interrupted may have arrived, so its outcome is unknown: the ledger then waits
+        for the request to be surely dead before it sends other contents.
+        """
+        started = self._clock.monotonic()
+        try:
+            return self._courier.deliver(envelopes, deadline=deadline), None
+        except BaseException as error:  # noqa: BLE001 - settled first, then handed to the exporter
+            interrupted = Outcome(OutcomeKind.RETRY, "interrupted", unknown_at=started)
+            outcomes = [interrupted] * len(envelopes)
+            if not isinstance(error, Exception):
+                return outcomes, error
+            self._diagnostics.error("delivery_error", f"a delivery ended in {type(error).__name__}")
+            return outcomes, None
+
+    # -- captures -----------------------------------------------------------------------------------
+
+    def _write_ahead(self, events: Sequence[Envelope]) -> Receipt | None:
+        if self._outbox is None or not events or self._settings.outbox_mode is not OutboxMode.WRITE_AHEAD:
+            return None
+        return self._outbox.put(events)
+
+    def _settle_events(
+        self, events: Sequence[Envelope], receipt: Receipt | None, outcomes: Sequence[Outcome]
+    ) -> bool:
+        """Count every capture exactly once and keep what may be kept. True when none was lost."""
+        stored = receipt is not None
+        if self._outbox is not None and receipt is not None:
+            self._outbox.settle(receipt, outcomes)
+        elif self._outbox is not None and self._settings.outbox_mode is OutboxMode.SPILL:
+            stored = self._spill(events, outcomes)
+        return self._count_events(outcomes, stored=stored)
+
+    def _spill(self, events: Sequence[Envelope], outcomes: Sequence[Outcome]) -> bool:
+        """Store what could not be delivered and hand it over to whoever drains. False: it is lost."""
+        assert self._outbox is not None
+        waiting = [
+            (event, outcome)
+            for event, outcome in zip(events, outcomes, strict=True)
+            if outcome.kind is OutcomeKind.RETRY
+        ]
+        if not waiting:
+            return True
+        receipt = self._outbox.put([event for event, _ in waiting])
+        if receipt is None:
+            return False
+        self._outbox.settle(receipt, [outcome for _, outcome in waiting])
+        return True
+
+    def _count_events(self, outcomes: Iterable[Outcome], *, stored: bool) -> bool:
+        lost = 0
+        for (kind, reason), count in tally(outcomes).items():
+            if kind is OutcomeKind.DELIVERED:
+                self._diagnostics.delivered(count)
+            elif kind is OutcomeKind.REFUSED:
+                self._diagnostics.refused(reason, count)
+                lost += count
+            elif stored:
+                self._diagnostics.stored(count)
+            else:
+                self._diagnostics.dropped(reason or Reason.DEADLINE, count)
+                lost += count
+        return not lost
+
+    # -- group updates ------------------------------------------------------------------------------
+
+    def _settle_updates(
+        self, sent: Sequence[GroupUpdate], outcomes: Sequence[Outcome]
+    ) -> tuple[list[GroupUpdate], bool]:
+        """Tell the ledger what became of its updates: what it grants again, and whether nothing was lost.
+
+        An update that did not arrive is not lost where the ledger is durable: the group stays unconfirmed
+        and a sweep sends it. A memory ledger keeps it too, but dies with the process.
+        """
+        if not sent:
+            return [], True
+        again = self._ledger.settle(zip(sent, outcomes, strict=True))
+        counts = tally(outcomes)
+        delivered = sum(n for (kind, _), n in counts.items() if kind is OutcomeKind.DELIVERED)
+        refused = sum(n for (kind, _), n in counts.items() if kind is OutcomeKind.REFUSED)
+        unknown = sum(o.kind is OutcomeKind.RETRY and o.unknown_at is not None for o in outcomes)
+        self._diagnostics.updates(
+            granted=len(sent),
+            delivered=delivered,
+            refused=refused,
+            unknown=unknown,
+            released=len(sent) - delivered - refused - unknown,
+        )
+        arrived = delivered == len(sent) or (self._ledger.durable and not refused)
+        return again, arrived
+
+    def _give_back(self, updates: Sequence[GroupUpdate]) -> None:
+        """Release claims for which no time was left; nothing was sent, so nothing can be in the air."""
+        if updates:
+            self._settle_updates(updates, [Outcome(OutcomeKind.RETRY, "deadline")] * len(updates))
+
+    # -- flush and shutdown -------------------------------------------------------------------------
+
+    def force_flush(self, timeout: float) -> bool:
+        """Send what waits, as far as it may be sent now. True: nothing is left that a kill would lose.
+
+        Passes the ledger's bucket and back-off, never another worker's claim, a cooling or the server's
+        ``Retry-After``. ``timeout`` is seconds.
+        """
+        deadline = self._clock.monotonic() + timeout
+        if not self._running.wait(timeout):
+            return False
+        with self._running():
+            self._flush_groups(deadline)
+            self._drain(deadline)
+        return self._ledger.clean()
+
+    def _flush_groups(self, deadline: float) -> None:
+        """Everything in the pocket, everything dirty. The window of a claim bounds each round."""
+        end = min(deadline, self._clock.monotonic() + self._settings.timeout)
+        self._carry((), self._ledger.flush(force=True), end)
+
+    def _drain(self, deadline: float) -> None:
+        if self._drainer is not None:
+            self._drainer.drain_once(min(deadline, self._clock.monotonic() + self._settings.timeout))
+
+    def tend(self) -> float | None:
+        """Do what no export may come for; seconds until it is worth calling again, None when nothing waits."""
+        if self._closed:
+            return None
+        deadline = self._clock.monotonic() + self._settings.timeout
+        with self._running():
+            self._carry((), self._ledger.flush(force=False), deadline)
+            drained_next = self._drainer.tend(deadline) if self._drainer is not None else None
+        waits = [wait for wait in (self._ledger_wait(), drained_next) if wait is not None]
+        return min(waits, default=None)
+
+    def _ledger_wait(self) -> float | None:
+        waiting = self._ledger.waiting()
+        if not (waiting.unsaved or waiting.dirty):
+            return None
+        if waiting.next_due is None:
+            return IDLE_PAUSE
+        return max(MIN_PAUSE, waiting.next_due - self._clock.monotonic())
+
+    def shutdown(self, timeout: float) -> None:
+        """Let running exports end, send what may be sent, leave the rest where it is durable. Never raises.
+
+        Retry pauses are cut short at once; a running request is cut off only when the time is up.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        deadline = self._clock.monotonic() + timeout
+        self._courier.hasten()
+        if not self._running.wait(max(0.0, timeout - CUT_OFF_RESERVE)):
+            self._courier.interrupt()
+            self._running.wait(CUT_OFF_RESERVE)
+        elif deadline > self._clock.monotonic():
+            self._flush_groups(deadline)
+            self._carry((), self._ledger.last_act(), deadline)
+        self._ledger.close()
+        if self._outbox is not None:
+            self._outbox.close()
+        self._courier.close()
+        self._diagnostics.final_line()
+
+
+class Running:
+    """Knows which calls are inside, so that a flush can wait for those that came before it, and only those."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()  # guards what follows
+        self._tickets: set[int] = set()
+        self._next_ticket = 0
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        with self._changed:
+            ticket = self._next_ticket
+            self._next_ticket += 1
+            self._tickets.add(ticket)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._tickets.discard(ticket)
+                self._changed.notify_all()
+
+    def wait(self, timeout: float) -> bool:
+        """True once every call that is inside now has left; False when ``timeout`` seconds went by first."""
+        with self._changed:
+            mark = self._next_ticket
+            return self._changed.wait_for(lambda: min(self._tickets, default=mark) >= mark, max(0.0, timeout))
+
+
+def tally(outcomes: Iterable[Outcome]) -> Counter[tuple[OutcomeKind, str]]:
+    """How many outcomes of each kind and reason."""
+    return Counter((outcome.kind, outcome.reason) for outcome in outcomes)

@@ -1,0 +1,194 @@
+"""An exporter's way into its project's pipeline: configured, or inert.
+
+Under zero-code set-up an exception from an exporter's constructor ends *all* telemetry of the application,
+other exporters and instrumentations included. So nothing here raises for configuration: one ERROR lists
+every problem, and where the key, the host, the groups or the privacy policy can't be used the exporter is
+inert, which means that it counts and does nothing else.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from ..assembly import assemble
+from ..clock import SystemClock
+from ..diagnostics import Diagnostics, Stats
+from ..errors import ConfigurationError, PostHogExporterError
+from ..pipeline import Source
+from ..reasons import Reason
+from ..runtime import SharedPipeline, share
+from ..settings.sources import resolve
+from ..translate.translator import Translator
+from ..version import __version__
+from .stamps import groups_of_span
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk._logs import ReadableLogRecord
+    from opentelemetry.sdk.trace import ReadableSpan
+
+    from ..settings.model import Settings
+    from ..translate.translator import Translation
+
+SignalT = TypeVar("SignalT")
+
+logger = logging.getLogger("opentelemetry.exporter.posthog")
+
+SPAN, LOG = "span", "log"
+
+_said: set[str] = set()
+"""What was already logged in this process: two exporters with the same mistake are one mistake."""
+
+
+class Intake(Generic[SignalT]):
+    """Takes one exporter's batches. All methods are safe from many threads and never raise for a user."""
+
+    def __init__(self, shared: SharedPipeline | None, source: Source[SignalT], *, counts: Diagnostics) -> None:
+        self._shared = shared
+        self._source = source
+        self._counts = counts
+        self._lock = threading.Lock()  # guards _open
+        self._open = True
+
+    def export(self, batch: Sequence[SignalT]) -> bool:
+        """True when everything made of ``batch`` was acknowledged or is durably stored."""
+        shared = self._shared
+        if shared is None:
+            self._turn_away(len(batch), Reason.INERT)
+            return False
+        if not self._open:
+            shared.turn_away(self._source.signal, len(batch), Reason.SHUT_DOWN)
+            return False
+        try:
+            return shared.export(self._source, batch)
+        except BaseException as error:
+            # An exception, SystemExit included, would kill the batch processor's worker for good. Only on the
+            # main thread do exit signals belong to somebody else; everything is settled by now.
+            if not isinstance(error, Exception) and threading.current_thread() is threading.main_thread():
+                raise
+            self._counts.error("export_error", f"an export ended in {type(error).__name__}")
+            return False
+
+    def force_flush(self, timeout: float) -> bool:
+        """True when nothing waits that is neither acknowledged nor durably stored. ``timeout`` in seconds."""
+        if self._shared is None or not self._open:
+            return True
+        try:
+            return self._shared.force_flush(timeout)
+        except Exception as error:  # noqa: BLE001 - a flush must never fail its caller
+            self._counts.error("flush_error", f"a flush ended in {type(error).__name__}")
+            return False
+
+    def shutdown(self, timeout: float) -> None:
+        """Once: no more batches; the pipeline closes with its last exporter. ``timeout`` in seconds."""
+        with self._lock:
+            if not self._open:
+                return
+            self._open = False
+        if self._shared is not None:
+            try:
+                self._shared.release(timeout)
+            except Exception as error:  # noqa: BLE001 - an exception here skips other processors' shutdown
+                self._counts.error("shutdown_error", f"a shutdown ended in {type(error).__name__}")
+
+    def stats(self) -> Stats:
+        return self._counts.snapshot()
+
+    def _turn_away(self, count: int, reason: Reason) -> None:
+        self._counts.received(self._source.signal, count)
+        self._counts.not_selected(reason, count)
+
+
+# -- configuration ----------------------------------------------------------------------------------
+
+
+def intake_for_spans(options: Mapping[str, object]) -> Intake[ReadableSpan]:
+    """Configure a span exporter from keywords, environment and defaults."""
+    settings, shared, counts = _configure(options)
+    return Intake(shared, span_source(settings), counts=counts)
+
+
+def intake_for_logs(options: Mapping[str, object]) -> Intake[ReadableLogRecord]:
+    """Configure a log exporter from keywords, environment and defaults."""
+    settings, shared, counts = _configure(options)
+    return Intake(shared, log_source(settings), counts=counts)
+
+
+def span_source(settings: Settings | None) -> Source[ReadableSpan]:
+    """Translation of spans under ``settings``; without settings the source only names its signal."""
+    if settings is None:
+        return Source(SPAN, _nothing)
+    translate = Translator(settings, stamps=groups_of_span).span
+    return Source(SPAN, lambda span: translate(span, now_ns=time.time_ns()))
+
+
+def log_source(settings: Settings | None) -> Source[ReadableLogRecord]:
+    """Translation of log records under ``settings``; a record has no id of its own, so it gets random bits.
+
+    From the operating system, not from ``random``: an application that seeds ``random`` would repeat ids.
+    """
+    if settings is None:
+        return Source(LOG, _nothing)
+    translate, bits = Translator(settings).log, random.SystemRandom().getrandbits
+    return Source(LOG, lambda record: translate(record, now_ns=time.time_ns(), random_bits=bits))
+
+
+def _nothing(signal: object) -> Translation:
+    raise PostHogExporterError("an inert exporter translates nothing")
+
+
+def _configure(options: Mapping[str, object]) -> tuple[Settings | None, SharedPipeline | None, Diagnostics]:
+    resolution = resolve(options, os.environ)
+    for notice in resolution.notices:
+        _say_once(logging.INFO, notice)
+    if resolution.problems:
+        _say_once(logging.ERROR, str(ConfigurationError(resolution.problems)))
+    settings = resolution.settings
+    if settings is None or settings.disabled:
+        return None, None, Diagnostics(clock=SystemClock())
+    shared, differing = share(settings, lambda: _shared_pipeline(settings))
+    if differing:
+        _say_once(
+            logging.ERROR,
+            f"two PostHog exporters of one project differ in {', '.join(differing)}: the first one's values "
+            "hold for both. Give both exporters the same delivery options.",
+        )
+    return settings, shared, shared.diagnostics
+
+
+def _shared_pipeline(settings: Settings) -> SharedPipeline:
+    _say_once(logging.INFO, start_line(settings))
+    return SharedPipeline(settings, Diagnostics(clock=SystemClock()), assemble)
+
+
+def start_line(settings: Settings) -> str:
+    """One line that says what runs here: never the key, never a value of a property."""
+    groups = ", ".join(f"{rule.type} from {rule.attribute}" for rule in settings.groups)
+    return (
+        f"PostHog exporter {__version__} to {settings.host} with key phc_…{settings.api_key[-4:]}: "
+        f"groups {groups}; spans {settings.spans.preset.value} + {len(settings.spans.rules)} rules; "
+        f"logs {settings.logs.preset.value} + {len(settings.logs.rules)} rules; "
+        f"ledger {ledger_kind(settings)}; outbox {settings.outbox_mode.value if settings.outbox else 'none'}"
+        + ("; dry run, nothing is sent" if settings.dry_run else "")
+    )
+
+
+def ledger_kind(settings: Settings) -> str:
+    """Which store the ledger lives in, without the address it may carry."""
+    ledger = settings.ledger
+    if ledger is None:
+        return "sqlite beside the outbox" if settings.outbox else "memory (forgets at restart)"
+    if ledger == "memory":
+        return "memory (forgets at restart)"
+    return "redis" if ledger.split(":", 1)[0] in {"redis", "rediss", "unix"} else "sqlite"
+
+
+def _say_once(level: int, text: str) -> None:
+    if text not in _said:
+        _said.add(text)
+        logger.log(level, text)
