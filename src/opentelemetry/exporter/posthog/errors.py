@@ -6,6 +6,8 @@
     ├── ConfigurationError            settings can't be used: all problems at once
     ├── MissingExtraError             a feature needs a package that is not installed
     ├── LedgerError                   the ledger's store did not do what was asked
+    ├── StateFileError                a file of the ledger or the outbox can't be used here and now
+    │   └── ForkedStateError          it was open when this process was forked off, past Python's fork hooks
     └── OutboxError                   the outbox did not do what was asked
         └── ForeignStateError         the file belongs to another host and key, or to a newer version
 
@@ -72,6 +74,23 @@ class MissingExtraError(PostHogExporterError):
 
 class LedgerError(PostHogExporterError):
     """The ledger's store failed; observations stay in the process and are taken again later."""
+
+
+class StateFileError(PostHogExporterError):
+    """A file of the ledger or the outbox can't be used here and now: which one, why, and the mend."""
+
+    def __init__(self, path: str, why: str, fix: str) -> None:
+        super().__init__(path, why, fix)
+        self.path = path
+        self.why = why
+        self.fix = fix
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.why}. {self.fix}"
+
+
+class ForkedStateError(StateFileError):
+    """The file was open when this process was forked behind Python's back; to open it again loses rows."""
 
 
 class OutboxError(PostHogExporterError):
