@@ -1,0 +1,69 @@
+# Every command a developer or CI needs. CI calls these and nothing else.
+#
+#   make demo        the main job on real input, in an environment of its own (needs Python and an index, no more)
+#   make test        what must hold, within 6 minutes on 2 cores
+#   make test-fast   the same without real processes, for the inner loop
+#   make test-floor  the contracts and a smoke of every way of use on the lowest supported versions
+#   make test-all    everything, the long tests too
+#   make check       format, lint, types, import direction, package, links of the docs
+#   make setup       the environment of all of these but the demo; quick when nothing changed
+
+SHELL := /bin/bash
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# The lowest supported Python where this machine has it, on the path or with pyenv; else the one above.
+FLOOR_PYTHON ?= $(shell for python in python3.10 "$$(pyenv prefix 3.10 2>/dev/null)/bin/python3.10" "$(PYTHON)"; do \
+	"$$python" -c '' 2>/dev/null && echo "$$python" && break; done)
+# Worker processes of pytest; the tests wait more than they compute.
+JOBS ?= 2
+PYTEST_ARGS ?=
+
+VENV := .venv
+FLOOR := .venv-floor
+DEMO := .venv-demo
+PIP_FLAGS := --quiet --disable-pip-version-check
+
+.PHONY: setup system-packages demo test test-fast test-floor test-all check clean
+
+setup: system-packages $(VENV)/.stamp
+
+system-packages:
+	@scripts/system_packages.sh
+
+$(VENV)/.stamp: pyproject.toml requirements/dev.txt examples/b2b_saas/requirements.txt
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install $(PIP_FLAGS) --upgrade pip
+	$(VENV)/bin/python -m pip install $(PIP_FLAGS) -e '.[all,yaml]' -r requirements/dev.txt
+	@touch $@
+
+$(FLOOR)/.stamp: pyproject.toml requirements/floor.txt
+	rm -rf $(FLOOR)
+	$(FLOOR_PYTHON) -m venv $(FLOOR)
+	$(FLOOR)/bin/python -m pip install $(PIP_FLAGS) --upgrade pip
+	$(FLOOR)/bin/python -m pip install $(PIP_FLAGS) -e '.[all]' -r requirements/floor.txt
+	@touch $@
+
+$(DEMO)/.stamp: pyproject.toml examples/b2b_saas/requirements.txt
+	$(PYTHON) -m venv $(DEMO)
+	$(DEMO)/bin/python -m pip install $(PIP_FLAGS) -e . -r examples/b2b_saas/requirements.txt
+	@touch $@
+
+demo: $(DEMO)/.stamp
+	@$(DEMO)/bin/python examples/b2b_saas/demo.py
+
+test: setup
+	$(VENV)/bin/python -m pytest -m 'not long' -n $(JOBS) --dist loadgroup $(PYTEST_ARGS)
+
+test-fast: $(VENV)/.stamp
+	$(VENV)/bin/python -m pytest -m 'not long' -q --ignore tests/e2e --ignore tests/faults $(PYTEST_ARGS)
+
+test-floor: system-packages $(FLOOR)/.stamp
+	$(FLOOR)/bin/python -m pytest -m 'not long and not newest' tests/floor tests/contracts $(PYTEST_ARGS)
+
+test-all: setup
+	$(VENV)/bin/python -m pytest -n $(JOBS) --dist loadgroup $(PYTEST_ARGS)
+
+check: $(VENV)/.stamp
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" scripts/check.sh
+
+clean:
+	rm -rf $(VENV) $(FLOOR) $(DEMO) build dist

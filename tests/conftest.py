@@ -1,0 +1,69 @@
+"""What holds for every test: a clean environment, no silent skip in CI, a header that names the versions."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+
+import pytest
+
+OURS = ("OTEL_", "POSTHOG_")
+"""Variables with these prefixes change what the exporter and the SDK do; no test may inherit them."""
+
+HEADER = ("opentelemetry-sdk", "opentelemetry-distro", "httpx", "orjson", "redis", "posthog", "hypothesis")
+
+
+def forget_settings() -> None:
+    for name in [name for name in os.environ if name.startswith(OURS)]:
+        del os.environ[name]
+
+
+forget_settings()  # before any test module is imported: the SDK reads some variables at import
+
+
+@pytest.fixture(autouse=True)
+def clean_environment() -> Iterator[None]:
+    """No OTEL_* or POSTHOG_* variable from outside, and none left behind for the next test."""
+    forget_settings()
+    yield
+    forget_settings()
+
+
+def pytest_report_header() -> str:
+    return f"python {platform.python_version()}, " + ", ".join(f"{name} {_version(name)}" for name in HEADER)
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "absent"
+
+
+# -- with CI=true a test that did not run has failed -------------------------------------------------
+
+
+def skipping_is_failing() -> bool:
+    return os.environ.get("CI", "").lower() == "true"
+
+
+def _fail_if_skipped(report: pytest.TestReport | pytest.CollectReport) -> None:
+    if report.skipped and not hasattr(report, "wasxfail") and skipping_is_failing():
+        report.outcome = "failed"
+        report.longrepr = f"skipped, and with CI=true nothing may be skipped: {report.longrepr}"
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport() -> Iterator[None]:
+    report = yield
+    _fail_if_skipped(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_make_collect_report() -> Iterator[None]:
+    report = yield
+    _fail_if_skipped(report)
+    return report
