@@ -1,0 +1,198 @@
+"""One pipeline's diagnostics: told what happened, asked for figures, and quiet."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import Counter
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from ..model import GROUP_IDENTIFY
+from ..reasons import Reason
+from .quiet_log import QuietLog
+from .stats import Stats, UpdateStats
+from .summary import final_words, is_loss, rate_line
+
+if TYPE_CHECKING:
+    from ..clock import Clock
+    from ..model import Capture
+
+LOGGER_NAME = "opentelemetry.exporter.posthog"
+
+FIRST_SUMMARY = 60.0
+"""Seconds from the first signal to the first line about the rate: soon enough to stop a costly mistake."""
+
+NEXT_SUMMARY = 86_400.0
+"""Seconds between further ones."""
+
+MAX_NAMES = 1_000
+"""Event names counted one by one; a name with an id in it must not eat the memory."""
+
+OTHER_NAMES = "(other names)"
+
+
+class Diagnostics:
+    """Counters, log lines and their rhythm. Safe for many threads; no method ever raises into an export.
+
+    Counts are taken exactly once a signal, a capture and a group update, so that :attr:`Stats.balanced`
+    holds whenever no export runs.
+    """
+
+    def __init__(self, *, clock: Clock, logger: logging.Logger | None = None) -> None:
+        self._clock = clock
+        self._log = QuietLog(logger if logger is not None else logging.getLogger(LOGGER_NAME), clock)
+        self._start_afresh()
+
+    def _start_afresh(self) -> None:
+        # Re-entrant: the garbage collector may run a finalizer that logs, and through a simple processor
+        # exports, while this thread holds it.
+        self._lock = threading.RLock()  # guards what follows
+        self._received: Counter[str] = Counter()
+        self._not_selected: Counter[str] = Counter()
+        self._made = 0
+        self._delivered = 0
+        self._refused: Counter[str] = Counter()
+        self._dropped: Counter[str] = Counter()
+        self._stored = 0
+        self._updates: Counter[str] = Counter()
+        self._notes: Counter[str] = Counter()
+        self._events: Counter[str] = Counter()
+        self._window_events: Counter[str] = Counter()  # as _events, since the last summary
+        self._window_start: float | None = None  # monotonic; None before the first signal
+        self._window_length = FIRST_SUMMARY
+        self._said_goodbye = False
+
+    def after_fork_in_child(self) -> None:
+        """Begin at zero with new locks: what the parent counted is the parent's."""
+        self._start_afresh()
+        self._log.reset()
+
+    # -- counting ---------------------------------------------------------------------------------------
+
+    def received(self, signal: str, count: int) -> None:
+        """Signals handed to an exporter. ``signal`` is ``"span"`` or ``"log"``."""
+        with self._lock:
+            self._received[signal] += count
+            if self._window_start is None:
+                self._window_start = self._clock.monotonic()
+
+    def not_selected(self, reason: Reason | str, count: int = 1) -> None:
+        """Signals that became no capture, and why."""
+        with self._lock:
+            self._not_selected[word(reason)] += count
+
+    def made(self, captures: Iterable[Capture]) -> None:
+        """Captures that signals became."""
+        names = Counter(capture.name for capture in captures)
+        with self._lock:
+            self._made += names.total()
+            self._count_names(names)
+
+    def delivered(self, count: int) -> None:
+        """Captures that PostHog acknowledged."""
+        with self._lock:
+            self._delivered += count
+
+    def refused(self, reason: Reason | str, count: int) -> None:
+        """Captures to which PostHog said no."""
+        with self._lock:
+            self._refused[word(reason)] += count
+
+    def dropped(self, reason: Reason | str, count: int) -> None:
+        """Captures that we let go."""
+        with self._lock:
+            self._dropped[word(reason)] += count
+
+    def stored(self, delta: int) -> None:
+        """Captures that came to rest on disk; negative when such ones were delivered, refused or dropped."""
+        with self._lock:
+            self._stored += delta
+
+    def updates(
+        self, *, granted: int = 0, delivered: int = 0, refused: int = 0, released: int = 0, unknown: int = 0
+    ) -> None:
+        """Group updates that the ledger granted, and how they ended."""
+        with self._lock:
+            self._updates["granted"] += granted
+            self._updates["delivered"] += delivered
+            self._updates["refused"] += refused
+            self._updates["released"] += released
+            self._updates["unknown"] += unknown
+            if delivered:
+                self._count_names(Counter({GROUP_IDENTIFY: delivered}))
+
+    def note(self, name: str, count: int = 1) -> None:
+        """Any other counted word: what the ledger saved or forgot, which keys were no group keys."""
+        with self._lock:
+            self._notes[name] += count
+
+    def _count_names(self, names: Counter[str]) -> None:
+        for counts in (self._events, self._window_events):
+            for name, count in names.items():
+                known = name in counts or len(counts) < MAX_NAMES
+                counts[name if known else OTHER_NAMES] += count
+
+    def snapshot(self) -> Stats:
+        """All figures of one moment."""
+        with self._lock:
+            return Stats(
+                received=self._received.total(),
+                received_by_signal=dict(self._received),
+                not_selected=dict(self._not_selected),
+                made=self._made,
+                delivered=self._delivered,
+                refused=dict(self._refused),
+                dropped=dict(self._dropped),
+                stored=self._stored,
+                updates=UpdateStats(**self._updates),
+                notes=dict(self._notes),
+                events=dict(self._events),
+            )
+
+    # -- log lines: never a key, never the value of a property ---------------------------------------------
+
+    def debug(self, message: str) -> None:
+        """One line a delivery, for those who switched it on."""
+        self._log.always(logging.DEBUG, message)
+
+    def info_once(self, kind: str, message: str) -> None:
+        """Something worth saying once a process."""
+        self._log.once(logging.INFO, kind, message)
+
+    def warn(self, kind: str, message: str) -> None:
+        """Something is worse than it should be; at most one line a kind and minute."""
+        self._log.line(logging.WARNING, kind, message)
+
+    def error(self, kind: str, message: str) -> None:
+        """Something is broken and needs a person; at most one line a kind and minute."""
+        self._log.line(logging.ERROR, kind, message)
+
+    def tick(self) -> None:
+        """Write the line about events and their rate if it is due. Called after each export."""
+        with self._lock:
+            if self._window_start is None:
+                return
+            elapsed = self._clock.monotonic() - self._window_start
+            if elapsed < self._window_length:
+                return
+            events = self._window_events
+            self._window_events = Counter()
+            self._window_start += elapsed
+            self._window_length = NEXT_SUMMARY
+        self._log.always(logging.INFO, rate_line(events, elapsed))
+
+    def final_line(self) -> None:
+        """The last words, once: a WARNING when something was lost, else the figures at INFO."""
+        with self._lock:
+            if self._said_goodbye:
+                return
+            self._said_goodbye = True
+        stats = self.snapshot()
+        if stats.received or stats.delivered or stats.updates.granted:
+            self._log.always(logging.WARNING if is_loss(stats) else logging.INFO, final_words(stats))
+
+
+def word(reason: Reason | str) -> str:
+    """The counted word of a reason."""
+    return reason.value if isinstance(reason, Reason) else reason
