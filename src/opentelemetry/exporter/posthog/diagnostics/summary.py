@@ -43,7 +43,7 @@ def rate_line(events: Mapping[str, int], seconds: float) -> str:
 
 
 def final_words(stats: Stats) -> str:
-    """What was sent, what it saved, and what was not delivered and why."""
+    """What was sent, what it saved, what was not delivered and why, and which signals made nothing and why."""
     saved = stats.notes.get("identifies_saved", 0)
     updates = stats.updates
     parts = [
@@ -55,7 +55,8 @@ def final_words(stats: Stats) -> str:
     ]
     if updates.refused:
         parts.insert(2, f"{updates.refused:,} group updates refused")
-    return ", ".join(parts)
+    signals = f"of {stats.received:,} signals not selected {_by_reason(stats.not_selected)}"
+    return f"{', '.join(parts)}; {signals}"
 
 
 def is_loss(stats: Stats) -> bool:
