@@ -43,7 +43,7 @@ def rate_line(events: Mapping[str, int], seconds: float) -> str:
 
 
 def final_words(stats: Stats) -> str:
-    """What was sent, what it saved, what was not delivered and why, and which signals made nothing and why."""
+    """What was sent, what it saved, what was not delivered, which signals made nothing, and why."""
     saved = stats.notes.get("identifies_saved", 0)
     updates = stats.updates
     parts = [
