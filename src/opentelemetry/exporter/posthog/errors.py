@@ -4,12 +4,14 @@
 
     PostHogExporterError              everything below; catch this one
     ├── ConfigurationError            settings can't be used: all problems at once
+    ├── HookError                     a function that settings name by its import path can't be called
     ├── MissingExtraError             a feature needs a package that is not installed
     ├── LedgerError                   the ledger's store did not do what was asked
     ├── StateFileError                a file of the ledger or the outbox can't be used here and now
     │   └── ForkedStateError          it was open when this process was forked off, past Python's fork hooks
     └── OutboxError                   the outbox did not do what was asked
-        └── ForeignStateError         the file belongs to another host and key, or to a newer version
+        └── ForeignStateError         the file belongs to another host and key, or to another program
+            └── NewerStateError       a newer version of this package wrote it
 
 None of them ever leaves ``export()``, ``force_flush()`` or ``shutdown()``: there they become counted
 reasons and quiet log lines. People meet them in plain Python construction of settings, in the command
@@ -57,6 +59,18 @@ class ConfigurationError(PostHogExporterError):
         return "\n".join([head, *(f"  {problem}" for problem in self.problems)])
 
 
+class HookError(PostHogExporterError):
+    """``before_send`` or ``opt_out`` names a function that is not there; what it guards is not sent."""
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(path, why)
+        self.path = path
+        self.why = why
+
+    def __str__(self) -> str:
+        return f"{self.path} can't be called: {self.why}. Check `package.module:function` and the Python path."
+
+
 class MissingExtraError(PostHogExporterError):
     """A feature was asked for whose package is not installed; says which extra brings it."""
 
@@ -99,3 +113,7 @@ class OutboxError(PostHogExporterError):
 
 class ForeignStateError(OutboxError):
     """A state file belongs to another (host, key) or was written by a newer version. It is left untouched."""
+
+
+class NewerStateError(ForeignStateError):
+    """A newer version of this package wrote the file. Ours can't read it, and leaves it for an upgrade."""

@@ -42,6 +42,13 @@ class OutboxMode(Enum):
     SPILL = "spill"
 
 
+PRIVACY_PATTERNS = frozenset(
+    {"email", "phone", "password", "secret", "token", "ssn", "iban", "card", "customer_id", "created_by"}
+)
+"""Names of the patterns that a privacy policy can speak of; ``translate.privacy`` says what each matches, and
+a policy with any other name is refused. A pattern more there is a name more here."""
+
+
 class PrivacyAction(Enum):
     KEEP = "keep"
     DROP = "drop"
@@ -134,7 +141,8 @@ class Settings:
     proxy: str | None = field(default=None, repr=False)  # may carry a password
     insecure: bool = False  # plain http to other hosts than loopback
 
-    ledger: str | None = None  # None: memory, or SQLite beside the outbox
+    # None: memory, or SQLite beside the outbox. Out of the repr, since a URL may carry a password.
+    ledger: str | None = field(default=None, repr=False)
     group_interval: float = 30.0  # seconds between updates of one group once its bucket is empty
     ledger_max_groups: int = 100_000
     outbox: str | None = None  # a directory
