@@ -1,0 +1,45 @@
+"""Ids that must come out the same wherever they are made: event uuids and the distinct id of a group. Pure.
+
+PostHog replaces a row when day (UTC), event name, distinct id and uuid all agree, so a repeated signal must
+repeat all of them. What is hashed is a contract with every earlier version: see the ADR on uuids.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Final
+
+from .uuid7 import start_of_day, uuid7
+
+if TYPE_CHECKING:
+    from .model import Group
+
+MAX_ID_BYTES: Final = 200
+"""PostHog's newer protocol drops an event whose distinct id is longer, measured in UTF-8 bytes."""
+
+
+def hashed_bits(kind: bytes, *parts: bytes) -> int:
+    """80 bits of BLAKE2b over ``kind`` and the parts, each behind its length, so that none can pose as two."""
+    content = b"".join([len(part).to_bytes(4, "big") + part for part in parts])
+    return int.from_bytes(blake2b(content, digest_size=10, person=kind).digest(), "big")
+
+
+def span_uuid(event: str, trace_id: bytes, span_id: bytes, time_ns: int) -> str:
+    """The uuid of the event that a span becomes; the same for every export of that span."""
+    return uuid7(time_ns, hashed_bits(b"span", event.encode(), trace_id, span_id))
+
+
+def keyed_uuid(event: str, key: str, time_ns: int) -> str:
+    """The uuid of all events of one name, idempotency key and UTC day."""
+    return uuid7(start_of_day(time_ns), hashed_bits(b"key", event.encode(), key.encode()))
+
+
+def group_distinct_id(group: Group) -> str:
+    """``$organization_org_42``: the person that carries a group's updates, since PostHog keeps order only
+    within one distinct id. Never the bare key, which may be somebody's user id; hashed when too long.
+    """
+    plain = f"${group.type}_{group.key}"
+    if len(plain.encode()) <= MAX_ID_BYTES:
+        return plain
+    head = f"${group.type}".encode()[:64].decode(errors="ignore")
+    return f"{head}_{blake2b(plain.encode(), digest_size=16).hexdigest()}"
