@@ -29,7 +29,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .errors import ForeignStateError, ForkedStateError, StateFileError
+from .errors import ForeignStateError, ForkedStateError, NewerStateError, StateFileError
 from .file_lock import FileLock
 from .machine import network_file_system
 
@@ -134,6 +134,8 @@ class StateFile:
         self._connection: sqlite3.Connection | None = None
         self._inode = (0, 0)
         self._left_open = False
+        self._note: bytes | None = None
+        self._openings = 0
         self._forget_other_processes()
 
     def _forget_other_processes(self) -> None:
@@ -155,8 +157,23 @@ class StateFile:
                 yield connection
                 connection.execute("COMMIT")
             except BaseException as error:
+                self._note = None
                 self._undo(connection, error)
                 raise
+            if self._note is not None:
+                note, self._note = self._note, None
+                self._file_lock.write_note(note)
+
+    def leave_note(self, note: bytes) -> None:
+        """Write ``note`` beside the file once the running transaction is committed (at most 512 bytes).
+
+        The file alone can't tell that its end was lost; a note outside of it that knows more can.
+        """
+        self._note = note
+
+    def note(self) -> bytes:
+        """The newest note of any process. Only inside a transaction."""
+        return self._file_lock.read_note()
 
     @contextlib.contextmanager
     def reading(self) -> Generator[sqlite3.Connection]:
@@ -181,6 +198,11 @@ class StateFile:
         with self._my_turn(), self._locked():
             self._drop_connection()
             yield
+
+    @property
+    def openings(self) -> int:
+        """How many times it was opened: grows when what was known of its content may no longer hold."""
+        return self._openings
 
     @property
     def was_left_open(self) -> bool:
@@ -283,6 +305,7 @@ class StateFile:
         found = os.stat(self.path)
         self._inode = (found.st_dev, found.st_ino)
         self._connection = connection
+        self._openings += 1
         return connection
 
     def _prepare_directory(self) -> None:
@@ -355,7 +378,7 @@ class StateFile:
                 f"{self.path} is a file of another kind. Point to a directory of its own."
             )
         if version > self._schema.version:
-            raise ForeignStateError(
+            raise NewerStateError(
                 f"{self.path} was written by a newer version of this package (its schema is {version}, "
                 f"ours is {self._schema.version}). It was left untouched; upgrade again to use it."
             )

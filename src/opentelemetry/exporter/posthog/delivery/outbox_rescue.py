@@ -1,0 +1,243 @@
+"""Files that are not the outbox any more, or not yet: corrupted ones put aside, and those of orphans.
+
+A corrupted file is renamed together with its log and kept, and what can be read of it goes into the new
+file. A process that was forked behind Python's back writes a file of its own; when it is gone, the next
+drain moves its rows over. Both are safe to be interrupted: parcels have a print and are inserted once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import sqlite3
+from collections.abc import Generator, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import PostHogExporterError
+from ..sqlite import StateFile, StateOwner
+from . import outbox_dead as dead
+from . import outbox_tables as tables
+from .outbox import COUNTERS
+from .outbox_parcel import unpack
+from .outbox_tables import OldRow
+
+try:
+    import fcntl
+except ImportError:  # pragma: no cover - StateFile refuses such a platform
+    fcntl = None  # type: ignore[assignment]
+
+if TYPE_CHECKING:
+    from ..clock import Clock
+
+QUARANTINED_FILES = 2
+"""Corrupted files kept for people; each may be as large as the outbox."""
+
+MOST_ERRORS = 20_000
+"""Look-ups that may fail while a corrupted file is searched; each takes microseconds."""
+
+PAGE_ROWS = 500
+PAGE_BYTES = 4 * 1024 * 1024
+"""Rows are moved in pages, each a transaction: memory stays bounded, and others get their turn between."""
+
+SUFFIXES = ("", "-wal", "-shm")
+
+
+# -- corrupted files --------------------------------------------------------------------------------
+
+
+def set_aside(file: StateFile, stamp: str) -> Path | None:
+    """Rename the file with its log and index. None when another process did it first."""
+    before = _inode(file.path)
+    target = file.path.with_name(f"{file.path.name}.corrupt-{stamp}-{secrets.token_hex(2)}")
+    with file.alone():
+        if before is None or _inode(file.path) != before:
+            return None
+        for suffix in SUFFIXES:
+            with contextlib.suppress(FileNotFoundError):
+                os.rename(f"{file.path}{suffix}", f"{target}{suffix}")
+    return target
+
+
+def quarantined(path: Path) -> list[Path]:
+    """Corrupted files of the outbox at ``path``, oldest first."""
+    found = path.parent.glob(path.name + ".corrupt-*")
+    return sorted(file for file in found if not file.name.endswith(SUFFIXES[1:]))
+
+
+def forget_quarantined(path: Path, *, before: float) -> None:
+    """Remove corrupted files beyond the newest two, or older than ``before`` (epoch seconds)."""
+    for position, file in enumerate(reversed(quarantined(path))):
+        with contextlib.suppress(OSError):
+            if position >= QUARANTINED_FILES or file.lstat().st_mtime < before:
+                for suffix in SUFFIXES:
+                    Path(f"{file}{suffix}").unlink(missing_ok=True)
+
+
+def salvage(connection: sqlite3.Connection, rows: Iterable[OldRow]) -> int:
+    """Insert rows of a corrupted file, as far as they are whole and not there yet. The number of events.
+
+    They were counted as missing when the new file began; those that nobody counted are said to reappear.
+    """
+    saved = 0
+    for row in rows:
+        whole, _ = unpack(row.body, row.n)
+        if whole and tables.insert_old(connection, whole, row):
+            saved += len(whole)
+    missing = min(saved, tables.counted(connection)["missing"])
+    tables.count(connection, missing=-missing, reappeared=saved - missing)
+    return saved
+
+
+def readable_pages(corrupted: Path) -> Iterator[list[OldRow]]:
+    """Every row that a corrupted file still gives, in pages."""
+    page: list[OldRow] = []
+    size = 0
+    with contextlib.closing(sqlite3.connect(corrupted, isolation_level=None)) as connection:
+        for row in _readable_between(connection, 0, _highest_id(connection), [MOST_ERRORS]):
+            page.append(row)
+            size += len(row.body)
+            if size >= PAGE_BYTES or len(page) >= PAGE_ROWS:
+                yield page
+                page, size = [], 0
+    if page:
+        yield page
+
+
+def _highest_id(connection: sqlite3.Connection) -> int:
+    for question in ("SELECT seq FROM sqlite_sequence WHERE name='parcel'", "SELECT max(id) FROM parcel"):
+        with contextlib.suppress(sqlite3.Error, TypeError, ValueError):
+            return int(connection.execute(question).fetchone()[0])
+    return 1 << 40
+
+
+def _readable_between(
+    connection: sqlite3.Connection, low: int, high: int, errors_left: list[int]
+) -> Iterator[OldRow]:
+    """Rows with low < id <= high. A range that can't be read is halved, down to the row that can't."""
+    done = low
+    question = f"SELECT {tables.OLD_COLUMNS} FROM parcel WHERE id>? AND id<=? ORDER BY id"
+    try:
+        for row in connection.execute(question, (low, high)):
+            if [type(value) for value in row] == [int, int, int, int, bytes]:
+                yield OldRow(*row)
+            done = row[0]
+    except (sqlite3.Error, TypeError, UnicodeDecodeError):
+        errors_left[0] -= 1
+        if errors_left[0] <= 0 or high - done <= 1:
+            return
+        middle = (done + high) // 2
+        yield from _readable_between(connection, done, middle, errors_left)
+        yield from _readable_between(connection, middle, high, errors_left)
+
+
+# -- files of processes that are gone ---------------------------------------------------------------
+
+
+class OwnFile:
+    """The file of one process, and the lock that says that the process lives."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor: int | None = None
+
+    @classmethod
+    def beside(cls, shared: Path) -> OwnFile:
+        return cls(shared.with_name(f"{shared.stem}.fork-{os.getpid()}-{secrets.token_hex(4)}.db"))
+
+    def live(self) -> None:
+        """Hold the lock, shared with our own children, until the process ends."""
+        self.let_go()
+        assert fcntl is not None
+        self._descriptor = os.open(_life_of(self.path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self._descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+    def let_go(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+@contextlib.contextmanager
+def _orphaned(path: Path) -> Generator[bool]:
+    """True inside the block when the process that wrote ``path`` is gone; nobody else adopts it meanwhile."""
+    assert fcntl is not None
+    descriptor = os.open(_life_of(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(descriptor)
+
+
+def adopt_orphans(shared: StateFile, *, owner: StateOwner, clock: Clock) -> int:
+    """Move the rows of processes that are gone into the shared file. The number of events."""
+    moved = 0
+    for path in sorted(shared.path.parent.glob(f"{shared.path.stem}.fork-*.db")):
+        # what goes wrong is left for the next look
+        with contextlib.suppress(sqlite3.Error, OSError, PostHogExporterError), _orphaned(path) as orphaned:
+            if orphaned and path.exists():
+                moved += _adopt(shared, path, owner, clock)
+    return moved
+
+
+def _adopt(shared: StateFile, path: Path, owner: StateOwner, clock: Clock) -> int:
+    orphan = StateFile(path, schema=tables.SCHEMA, owner=owner, clock=clock)
+    moved = 0
+    with orphan.transaction() as connection:
+        tables.reconcile(connection, orphan.note())
+    while rows := _first_rows(orphan):
+        with shared.transaction() as connection:
+            for row in rows:
+                whole, damaged = unpack(row.body, row.n)
+                if not whole or tables.insert_old(connection, whole, row):
+                    tables.count(connection, accepted=len(whole) + damaged, damaged=damaged)
+                    moved += len(whole)
+            shared.leave_note(tables.note_of(connection))
+        with orphan.transaction() as connection:
+            tables.hand_over(connection, rows)
+            orphan.leave_note(tables.note_of(connection))
+    _adopt_the_rest(shared, orphan)
+    with orphan.alone():
+        for suffix in (*SUFFIXES, ".lock"):
+            Path(f"{path}{suffix}").unlink(missing_ok=True)
+        _life_of(path).unlink(missing_ok=True)
+    orphan.close()
+    return moved
+
+
+def _first_rows(orphan: StateFile) -> list[OldRow]:
+    with orphan.reading() as connection:
+        return tables.oldest_rows(connection, most_rows=PAGE_ROWS, most_bytes=PAGE_BYTES)
+
+
+def _adopt_the_rest(shared: StateFile, orphan: StateFile) -> None:
+    """What the orphan counted of events that it does not hold any more, and its refused events; once."""
+    with orphan.reading() as connection:
+        counters = tables.counted(connection)
+        refused = dead.rows(connection)
+    with shared.transaction() as connection:
+        if not tables.first_time(connection, orphan.path.name):
+            return
+        counters["accepted"] -= counters.pop("dropped")  # those were moved over, and counted with their rows
+        tables.count(connection, **{name: counters[name] for name in counters if name in COUNTERS})
+        for row in refused:
+            dead.bury_row(connection, row)
+        shared.leave_note(tables.note_of(connection))
+
+
+def _life_of(path: Path) -> Path:
+    return path.with_name(path.name + ".alive")
+
+
+def _inode(path: Path) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino

@@ -1,0 +1,76 @@
+"""Whose turn it is to drain, for all processes that share an outbox, and what the clock did meanwhile.
+
+One row: who drains, until when nobody does after failures, until when the server asked us to stay away, and
+when PostHog last took something. Times are milliseconds.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from .outbox_tables import LONGEST_DELAY_MS, Moment
+
+
+def take(connection: sqlite3.Connection, at: Moment, *, owner: str, force: bool) -> int:
+    """0 when the turn is the owner's now, else the milliseconds until it may ask again."""
+    holder, held, backoff, asked = connection.execute(
+        "SELECT owner, lease_ms, backoff_ms, asked_ms FROM turn"
+    ).fetchone()
+    waits = [asked] if asked <= at.now + LONGEST_DELAY_MS else []
+    if holder is not None and holder != owner and held <= at.lease:
+        waits.append(held)
+    if not force and backoff <= at.now + LONGEST_DELAY_MS:
+        waits.append(backoff)
+    wait = max(waits, default=0) - at.now
+    if wait > 0:
+        return wait
+    connection.execute("UPDATE turn SET owner=?, lease_ms=?", (owner, at.lease))
+    return 0
+
+
+def end(connection: sqlite3.Connection, *, now: int, owner: str, delay: int, retry_after: int) -> None:
+    """Back-off after a failure; none after a success."""
+    connection.execute(
+        "UPDATE turn SET owner=NULL, lease_ms=0, failures=CASE WHEN :delay>0 THEN failures+1 ELSE 0 END,"
+        " backoff_ms=:now+:delay, asked_ms=:now+:asked WHERE owner=:owner",
+        {
+            "now": now,
+            "owner": owner,
+            "delay": min(delay, LONGEST_DELAY_MS),
+            "asked": min(retry_after, LONGEST_DELAY_MS),
+        },
+    )
+
+
+def failures(connection: sqlite3.Connection) -> int:
+    """Drains in a row that got nowhere."""
+    return int(connection.execute("SELECT failures FROM turn").fetchone()[0])
+
+
+def note_delivery(connection: sqlite3.Connection, now: int) -> None:
+    """Remember that PostHog takes events: from here on a failure speaks against the parcel."""
+    connection.execute("UPDATE turn SET delivered_ms=?", (now,))
+
+
+def notice_clock_step(
+    connection: sqlite3.Connection, *, boot: str | None, up: int, now: int, slack: int
+) -> None:
+    """When the wall clock stepped since the last look, move the parcels' times: age is time that passed.
+
+    Without this, a clock that starts in 1970 and is then set right would expire everything in that moment.
+    """
+    before = connection.execute("SELECT boot, up_ms, wall_ms FROM clock").fetchone()
+    connection.execute("DELETE FROM clock")
+    connection.execute("INSERT INTO clock VALUES(?, ?, ?)", (boot, up, now))
+    if before is None or boot is None or before[0] != boot:
+        return
+    expected = before[2] + up - before[1]
+    step = now - expected
+    if step > slack:  # forward: what was made after the step already has the new time
+        connection.execute(
+            "UPDATE parcel SET created_ms=created_ms+? WHERE created_ms<=?", (step, expected + slack)
+        )
+    elif step < -slack:
+        connection.execute(
+            "UPDATE parcel SET created_ms=created_ms+? WHERE created_ms>?", (step, now + slack)
+        )
