@@ -51,16 +51,17 @@ demo: $(DEMO)/.stamp
 	@$(DEMO)/bin/python examples/b2b_saas/demo.py
 
 test: setup
-	$(VENV)/bin/python -m pytest -m 'not long' -n $(JOBS) --dist loadgroup $(PYTEST_ARGS)
+	$(VENV)/bin/python -m pytest -m 'not long and not floor' -n $(JOBS) --dist loadgroup $(PYTEST_ARGS)
 
 test-fast: $(VENV)/.stamp
-	$(VENV)/bin/python -m pytest -m 'not long' -q --ignore tests/e2e --ignore tests/faults $(PYTEST_ARGS)
+	$(VENV)/bin/python -m pytest -m 'not long and not floor' -q --ignore tests/e2e --ignore tests/faults $(PYTEST_ARGS)
 
 test-floor: system-packages $(FLOOR)/.stamp
-	$(FLOOR)/bin/python -m pytest -m 'not long and not newest' tests/floor tests/contracts $(PYTEST_ARGS)
+	$(FLOOR)/bin/python -m pytest -m 'not long and not newest' tests/floor tests/contracts tests/unit \
+		tests/e2e/test_ways_of_use.py $(PYTEST_ARGS)
 
 test-all: setup
-	$(VENV)/bin/python -m pytest -n $(JOBS) --dist loadgroup $(PYTEST_ARGS)
+	$(VENV)/bin/python -m pytest -m 'not floor' -n $(JOBS) --dist loadgroup $(PYTEST_ARGS)
 
 check: $(VENV)/.stamp
 	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" scripts/check.sh
