@@ -19,7 +19,7 @@ APP_HOSTS = {
     "us.posthog.com": "us.i.posthog.com",
     "eu.posthog.com": "eu.i.posthog.com",
 }
-"""Where people look at PostHog, and where that region takes events. People copy the first from the browser."""
+"""Where people look at PostHog (and copy from their browser), and where that region takes events."""
 
 ENDPOINTS = ("/batch", "/capture", "/i/v0/e", "/i/v1/analytics/events")
 """Paths that the exporter adds by itself; a host that already ends in one would get it twice."""

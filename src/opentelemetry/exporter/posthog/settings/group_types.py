@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from .model import GroupRule
-from .parsing import Mistake, Unusable, pairs, shape, text, unusable
+from .parsing import Mistake, UnusableError, attempt, collected, pairs, shape, text, unusable
 
 MAX_GROUP_TYPES = 5  # of a PostHog project; a sixth is ignored there without a warning
 
@@ -14,15 +14,15 @@ NO_PREFIX = "-"
 
 SHARED_NAMESPACES = frozenset(
     {
-        "aws", "azure", "browser", "client", "cloud", "code", "container", "db", "deployment", "device", "dns",
-        "enduser", "error", "event", "exception", "faas", "feature_flag", "gcp", "gen_ai", "graphql", "host", "http",
-        "k8s", "log", "messaging", "net", "network", "os", "otel", "peer", "posthog", "process", "rpc", "server",
-        "service", "session", "source", "destination", "system", "telemetry", "thread", "tls", "url", "user",
-        "user_agent",
+        "aws", "azure", "browser", "client", "cloud", "code", "container", "db", "deployment", "destination",
+        "device", "dns", "enduser", "error", "event", "exception", "faas", "feature_flag", "gcp", "gen_ai",
+        "graphql", "host", "http", "k8s", "log", "messaging", "net", "network", "os", "otel", "peer",
+        "posthog", "process", "rpc", "server", "service", "session", "source", "system", "telemetry",
+        "thread", "tls", "url", "user", "user_agent",
     }
 )  # fmt: skip
-"""First words of attribute keys that describe something else than a group: what stands beside the group's key
-under one of these (``user.email`` beside ``user.org_id``) says nothing of the group."""
+"""First words of attribute keys that describe something else than a group: what stands beside a group's
+key under one of these (``user.email`` beside ``user.org_id``) says nothing of the group."""
 
 GENERIC_PREFIXES = frozenset({"app."})
 """Prefixes that applications use for everything; ``app.workspace.`` is fine, ``app.`` alone is not."""
@@ -30,20 +30,18 @@ GENERIC_PREFIXES = frozenset({"app."})
 
 def groups(value: object) -> Mapping[str, str]:
     """Group type → attribute key, in the order written; raises for all wrong entries at once."""
-    found: dict[str, str] = {}
-    mistakes: list[Mistake] = []
     entries = pairs(value)
-    for place, (type_, attribute) in enumerate(entries, 1):
-        try:
-            name, key = _group_type(type_), _attribute(attribute)
-        except Unusable as error:
-            mistakes.extend(Mistake(f"entry {place} {m.got}", m.fix) for m in error.mistakes)
-            continue
-        if name in found:
-            mistakes.append(
-                Mistake(f"entry {place} names a group type a second time", "One attribute a group type.")
-            )
-        found.setdefault(name, key)
+    seen: set[str] = set()
+    mistakes: list[Mistake] = []
+
+    def entry(pair: tuple[object, object]) -> tuple[str, str]:
+        name, key = _group_type(pair[0]), _attribute(pair[1])
+        if name in seen:
+            raise unusable("names a group type a second time", "One attribute a group type.")
+        seen.add(name)
+        return name, key
+
+    found = [attempt(entry, pair, mistakes, f"entry {place}") for place, pair in enumerate(entries, 1)]
     if not entries:
         mistakes.append(Mistake("names no group type", "Leave it out for organization=organization.id."))
     if len(entries) > MAX_GROUP_TYPES:
@@ -55,8 +53,8 @@ def groups(value: object) -> Mapping[str, str]:
             )
         )
     if mistakes:
-        raise Unusable(*mistakes)
-    return MappingProxyType(found)
+        raise UnusableError(*mistakes)
+    return MappingProxyType(dict(pair for pair in found if pair is not None))
 
 
 def _group_type(value: object) -> str:
@@ -81,16 +79,9 @@ def _attribute(value: object) -> str:
 
 def prefixes(value: object) -> Mapping[str, str | None]:
     """Group type → prefix of the attributes that describe the group; None for a group without any."""
-    found: dict[str, str | None] = {}
-    mistakes: list[Mistake] = []
-    for place, (type_, prefix) in enumerate(pairs(value), 1):
-        try:
-            found[_group_type(type_)] = _prefix(prefix)
-        except Unusable as error:
-            mistakes.extend(Mistake(f"entry {place} {m.got}", m.fix) for m in error.mistakes)
-    if mistakes:
-        raise Unusable(*mistakes)
-    return MappingProxyType(found)
+    return MappingProxyType(
+        dict(collected(pairs(value), lambda pair: (_group_type(pair[0]), _prefix(pair[1]))))
+    )
 
 
 def _prefix(value: object) -> str | None:
@@ -121,7 +112,7 @@ def default_prefix(attribute: str) -> str | None:
 def rules(attributes: Mapping[str, str], chosen: Mapping[str, str | None]) -> tuple[GroupRule, ...]:
     """One rule a group type, with the chosen prefix or the default one.
 
-    Raises :class:`Unusable` when a prefix is chosen for a type that is not among the groups.
+    Raises :class:`UnusableError` when a prefix is chosen for a type that is not among the groups.
     """
     unknown = sum(type_ not in attributes for type_ in chosen)
     if unknown:

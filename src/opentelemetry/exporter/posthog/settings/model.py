@@ -43,8 +43,11 @@ class OutboxMode(Enum):
 
 
 PRIVACY_PATTERNS = frozenset(
-    {"email", "phone", "password", "secret", "token", "ssn", "iban", "card", "customer_id", "created_by"}
-)
+    {
+        "email", "phone", "password", "secret", "token", "ssn", "iban", "card", "customer_id", "created_by",
+        "name", "address", "birth", "ip",
+    }
+)  # fmt: skip
 """Names of the patterns that a privacy policy can speak of; ``translate.privacy`` says what each matches, and
 a policy with any other name is refused. A pattern more there is a name more here."""
 
@@ -69,7 +72,8 @@ class GroupRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelectionRule:
-    """Select and rename, or drop, the signals it matches. In ``name`` and ``scope``, ``*`` and ``?`` are wild.
+    """Select and rename, or drop, the signals it matches. In ``name`` and ``scope``, ``*`` and ``?`` stand
+    for anything.
 
     ``event`` is the capture's name (None keeps the signal's own); ``drop`` excludes the signal.
     ``attribute`` is ``key`` (present) or ``key=value`` (equal as text).
@@ -94,7 +98,7 @@ class PrivacyPolicy:
     """What may leave the process as a property. The named patterns are listed in ``translate.privacy``."""
 
     default: PrivacyAction = PrivacyAction.DROP  # for a pattern that ``patterns`` does not name
-    patterns: Mapping[str, PrivacyAction] = field(default_factory=dict)  # pattern name -> action
+    patterns: Mapping[str, PrivacyAction] = field(default_factory=dict[str, PrivacyAction])  # by pattern name
     keep: frozenset[str] = frozenset()  # exact attribute keys that pass whatever a pattern says
     drop: frozenset[str] = frozenset()  # exact attribute keys that never pass
     group_properties: Mapping[str, frozenset[str]] | None = None  # group type -> allowed names; None: all

@@ -1,7 +1,7 @@
 """Plain values from whatever a user wrote: booleans, numbers, durations, sizes, words, lists, mappings.
 
 Every parser takes text (environment variables, quoted YAML) and the plain YAML or Python types alike, and
-raises :class:`Unusable` otherwise. What it says describes the *shape* of the value and never the value:
+raises :class:`UnusableError` otherwise. What it says describes the *shape* of the value and never the value:
 the words end up in logs, and any option may be given a secret by mistake.
 """
 
@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from typing import NamedTuple, TypeVar, cast
 
+S = TypeVar("S")
 T = TypeVar("T")
 E = TypeVar("E", bound=Enum)
 
@@ -26,7 +27,7 @@ class Mistake(NamedTuple):
     fix: str = ""
 
 
-class Unusable(ValueError):
+class UnusableError(ValueError):
     """A value that an option can't take. ``mistakes`` holds all that is wrong with it, at least one."""
 
     def __init__(self, *mistakes: Mistake) -> None:
@@ -34,8 +35,8 @@ class Unusable(ValueError):
         self.mistakes = mistakes
 
 
-def unusable(got: str, fix: str = "") -> Unusable:
-    return Unusable(Mistake(got, fix))
+def unusable(got: str, fix: str = "") -> UnusableError:
+    return UnusableError(Mistake(got, fix))
 
 
 def is_given(value: object) -> bool:
@@ -134,7 +135,8 @@ def _number(value: object) -> float | None:
 
 _SECONDS = {"": 0.001, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
 _BYTES = {
-    "": 1, "b": 1, "kb": 1_000, "mb": 1_000**2, "gb": 1_000**3, "kib": 1_024, "mib": 1_024**2, "gib": 1_024**3,
+    "": 1, "b": 1, "kb": 1_000, "mb": 1_000**2, "gb": 1_000**3,
+    "kib": 1_024, "mib": 1_024**2, "gib": 1_024**3,
 }  # fmt: skip
 
 
@@ -204,18 +206,22 @@ def items(value: object) -> list[object]:
     raise unusable(f"{shape(value)} where a list is needed")
 
 
-def collected(values: Iterable[object], parse: Callable[[object], T]) -> list[T]:
+def collected(values: Iterable[S], parse: Callable[[S], T]) -> list[T]:
     """Parse each value; raises for all wrong ones at once, each named by its place."""
-    good: list[T] = []
     mistakes: list[Mistake] = []
-    for place, value in enumerate(values, 1):
-        try:
-            good.append(parse(value))
-        except Unusable as error:
-            mistakes.extend(Mistake(f"entry {place} {m.got}", m.fix) for m in error.mistakes)
+    results = [attempt(parse, value, mistakes, f"entry {place}") for place, value in enumerate(values, 1)]
     if mistakes:
-        raise Unusable(*mistakes)
-    return good
+        raise UnusableError(*mistakes)
+    return cast("list[T]", results)  # a None that is no T would have come with a mistake
+
+
+def attempt(parse: Callable[[S], T], value: S, mistakes: list[Mistake], where: str) -> T | None:
+    """The parsed value, or None and the mistakes of the part called ``where`` added to ``mistakes``."""
+    try:
+        return parse(value)
+    except UnusableError as error:
+        mistakes.extend(Mistake(f"{where} {mistake.got}", mistake.fix) for mistake in error.mistakes)
+        return None
 
 
 def word_list(value: object) -> frozenset[str]:

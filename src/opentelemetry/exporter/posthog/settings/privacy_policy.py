@@ -2,8 +2,8 @@
 
 YAML and Python::
 
-    {default: drop, patterns: {email: hash, phone: keep}, keep: [organization.billing_email], drop: [app.note],
-     group_properties: {organization: [name, plan_name]}, conventions: [url.path]}
+    {default: drop, patterns: {email: hash, phone: keep}, keep: [organization.billing_email],
+     drop: [app.note], group_properties: {organization: [name, plan_name]}, conventions: [url.path]}
 
 Text, in the environment: the same with dots into the mappings, ``;`` between entries and ``,`` in lists::
 
@@ -19,7 +19,8 @@ from typing import Any, TypeVar, cast
 from .model import PRIVACY_PATTERNS, PrivacyAction, PrivacyPolicy
 from .parsing import (
     Mistake,
-    Unusable,
+    UnusableError,
+    attempt,
     choice,
     collected,
     is_given,
@@ -54,11 +55,8 @@ def privacy(value: object) -> PrivacyPolicy:
     def take(key: str, parse: Callable[[object], T], default: T) -> T:
         if not is_given(parts.get(key)):
             return default
-        try:
-            return parse(parts[key])
-        except Unusable as error:
-            mistakes.extend(Mistake(f"`{key}` {m.got}", m.fix) for m in error.mistakes)
-            return default
+        parsed = attempt(parse, parts[key], mistakes, f"`{key}`")
+        return default if parsed is None else parsed
 
     unset = PrivacyPolicy()
     policy = PrivacyPolicy(
@@ -73,7 +71,7 @@ def privacy(value: object) -> PrivacyPolicy:
     if both:
         mistakes.append(Mistake(f"has {both} key{'s' if both > 1 else ''} under `keep` and under `drop`"))
     if mistakes:
-        raise Unusable(*mistakes)
+        raise UnusableError(*mistakes)
     return policy
 
 
@@ -129,16 +127,8 @@ def _conventions(value: object) -> frozenset[str]:
 def _mapped(value: object, name: Callable[[str], str], parse: Callable[[object], T]) -> dict[str, T]:
     if not isinstance(value, Mapping):
         raise unusable(f"{shape(value)} where a mapping is needed")
-    found: dict[str, T] = {}
-    mistakes: list[Mistake] = []
-    for place, (key, content) in enumerate(cast("Mapping[object, object]", value).items(), 1):
-        try:
-            found[name(text(key))] = parse(content)
-        except Unusable as error:
-            mistakes.extend(Mistake(f"entry {place} {m.got}", m.fix) for m in error.mistakes)
-    if mistakes:
-        raise Unusable(*mistakes)
-    return found
+    entries = cast("Mapping[object, object]", value).items()
+    return dict(collected(entries, lambda entry: (name(text(entry[0])), parse(entry[1]))))
 
 
 def _from_text(value: str) -> Mapping[str, object]:
@@ -161,7 +151,7 @@ def _from_text(value: str) -> Mapping[str, object]:
         else:
             policy[head] = content.strip()
     if mistakes:
-        raise Unusable(*mistakes)
+        raise UnusableError(*mistakes)
     return policy
 
 

@@ -16,7 +16,18 @@ from collections.abc import Callable, Mapping
 from typing import cast
 
 from .model import Preset, Selection, SelectionRule
-from .parsing import Mistake, Unusable, boolean, collected, is_given, near_miss, shape, text, unusable
+from .parsing import (
+    Mistake,
+    UnusableError,
+    attempt,
+    boolean,
+    collected,
+    is_given,
+    near_miss,
+    shape,
+    text,
+    unusable,
+)
 
 DROP = "-"
 
@@ -59,9 +70,7 @@ def _preset(value: object, words: Mapping[str, Preset]) -> Preset:
         return Preset.OFF
     found = words.get(value.strip().lower()) if isinstance(value, str) else None
     if found is None:
-        raise unusable(
-            f"has a preset that is none of {', '.join(words)}", near_miss(value, words) or _preset_fix(words)
-        )
+        raise unusable(f"is none of {', '.join(words)}", near_miss(value, words) or _preset_fix(words))
     return found
 
 
@@ -96,24 +105,20 @@ def _from_mapping(
     value: Mapping[object, object], words: Mapping[str, Preset], default: Preset, *, kinds: bool
 ) -> Selection:
     mistakes = unknown_keys(value, ("preset", "rules"))
-    preset: Preset = default
-    rules: tuple[SelectionRule, ...] = ()
-    try:
-        preset = _preset(value["preset"], words) if is_given(value.get("preset")) else default
-    except Unusable as error:
-        mistakes.extend(error.mistakes)
-    try:
-        rules = _rules(value["rules"], kinds=kinds) if is_given(value.get("rules")) else ()
-    except Unusable as error:
-        mistakes.extend(error.mistakes)
+    preset: Preset | None = default
+    rules: tuple[SelectionRule, ...] | None = ()
+    if is_given(value.get("preset")):
+        preset = attempt(lambda given: _preset(given, words), value["preset"], mistakes, "`preset`")
+    if is_given(value.get("rules")):
+        rules = attempt(lambda given: _rules(given, kinds=kinds), value["rules"], mistakes, "`rules`")
     if mistakes:
-        raise Unusable(*mistakes)
-    return Selection(preset=preset, rules=rules)
+        raise UnusableError(*mistakes)
+    return Selection(preset=preset or default, rules=rules or ())
 
 
 def _rules(value: object, *, kinds: bool) -> tuple[SelectionRule, ...]:
     if not isinstance(value, (list, tuple)):
-        raise unusable(f"has rules that are no list: what stands there {shape(value)}")
+        raise unusable(f"{shape(value)} where a list of rules is needed")
     return tuple(collected(cast("list[object]", value), lambda entry: _rule(entry, kinds=kinds)))
 
 
@@ -129,13 +134,7 @@ def _rule(entry: object, *, kinds: bool) -> SelectionRule:
 
     def take(key: str, parse: Callable[[object], object]) -> object:
         given = rule.get(key)
-        if not is_given(given):
-            return None
-        try:
-            return parse(given)
-        except Unusable as error:
-            mistakes.extend(Mistake(f"`{key}` {m.got}", m.fix) for m in error.mistakes)
-            return None
+        return attempt(parse, given, mistakes, f"`{key}`") if is_given(given) else None
 
     name, scope, attribute = take("name", text), take("scope", text), take("attribute", text)
     kind, event, drop = take("kind", _kind), take("event", _event_name), take("drop", boolean)
@@ -144,7 +143,7 @@ def _rule(entry: object, *, kinds: bool) -> SelectionRule:
     if event is not None and drop:
         mistakes.append(Mistake("has an event and drop: true", "A rule names a signal or drops it."))
     if mistakes:
-        raise Unusable(*mistakes)
+        raise UnusableError(*mistakes)
     return SelectionRule(
         name="*" if name is None else str(name),
         scope=None if scope is None else str(scope),
@@ -175,7 +174,7 @@ def _event_name(value: object) -> str:
 
 
 def unknown_keys(value: Mapping[object, object], known: tuple[str, ...]) -> list[Mistake]:
-    """One mistake for every key that is not known. The key itself is not told: it may be a misplaced value."""
+    """One mistake for every key that is not known. The key is not told: it may be a misplaced value."""
     return [
         Mistake("has a key that is not known", near_miss(key, known) or f"Known keys: {', '.join(known)}.")
         for key in value
