@@ -199,6 +199,15 @@ class StateFile:
             self._drop_connection()
             yield
 
+    def shrink(self, most_pages: int) -> int:
+        """Hand up to ``most_pages`` empty pages back to the file system. The number that is left."""
+        with self._my_turn(), self._locked():
+            connection = self._opened()
+            # executescript, because execute stops after the first page that this statement frees
+            connection.executescript(f"PRAGMA incremental_vacuum({most_pages})")
+            left: int = connection.execute("PRAGMA freelist_count").fetchone()[0]
+            return left
+
     @property
     def openings(self) -> int:
         """How many times it was opened: grows when what was known of its content may no longer hold."""

@@ -33,17 +33,26 @@ COUNTERS = (
 
 
 class Report(Protocol):
-    """Where the outbox tells what people should know; ``diagnostics`` implements it. Called without locks."""
+    """Where the outbox tells what happened; ``diagnostics`` implements it. Called while no lock is held.
 
-    def note(self, word: str, count: int) -> None: ...
-    def error(self, word: str, text: str) -> None: ...
+    ``stored`` takes the change that this process makes to what lies on disk, once it was put there.
+    """
+
+    def delivered(self, count: int, /) -> None: ...
+    def refused(self, reason: str, count: int, /) -> None: ...
+    def dropped(self, reason: str, count: int, /) -> None: ...
+    def stored(self, delta: int, /) -> None: ...
+    def note(self, name: str, count: int, /) -> None: ...
+    def warn(self, kind: str, message: str, /) -> None: ...
+    def error(self, kind: str, message: str, /) -> None: ...
 
 
 class ParcelKey(NamedTuple):
-    """One row of the outbox: which, and how many of the receipt's envelopes it holds."""
+    """One row of the outbox: which, how many of the receipt's envelopes it holds, how often it was tried."""
 
     id: int
     n: int
+    attempts: int = 1  # the one that the receipt is for included
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +62,6 @@ class Receipt:
     envelopes: tuple[Envelope, ...] = field(repr=False)
     parcels: tuple[ParcelKey, ...]  # in the order of the envelopes
     owner: str  # who may settle: of one process, new after each fork
-    attempts: int = 1  # the one that this receipt is for included
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +118,8 @@ class Outbox(Protocol):
         """Remove what was delivered, keep what was refused for people, make the rest due again."""
         ...
 
-    def claim(self, limit_bytes: int) -> list[Receipt]:
-        """Lease the oldest due parcels, about ``limit_bytes`` of them, one receipt a parcel."""
+    def claim(self, limit_bytes: int) -> Receipt | None:
+        """Lease the oldest due parcels, about ``limit_bytes`` of them. None: nothing to send now."""
         ...
 
     def take_turn(self, *, force: bool) -> float:
@@ -122,8 +130,8 @@ class Outbox(Protocol):
         """
         ...
 
-    def end_turn(self, *, delay: float, retry_after: float) -> None:
-        """Give the turn back. ``delay`` > 0: the drain got nowhere; nobody drains for so many seconds."""
+    def end_turn(self, *, failed: bool, retry_after: float = 0.0) -> float:
+        """Give the turn back. The seconds for which nobody shall drain, more with each failure in a row."""
         ...
 
     def expire(self) -> int:

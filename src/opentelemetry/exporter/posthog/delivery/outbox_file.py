@@ -40,6 +40,9 @@ RESERVE_BYTES = 9 * 1024 * 1024
 LOOK_AFTER_EVERY = 60.0
 """Seconds between two looks for files of processes that are gone."""
 
+VACUUM_PAGES = 1000
+"""Pages handed back at a time (4 MiB), so that others get their turn between."""
+
 FAULT_TEXTS = {
     SqliteFault.FULL: "the disk is full",
     SqliteFault.IO: "the disk reports an I/O error",
@@ -73,6 +76,8 @@ class OutboxFile:
         self._at = at
         self._own: rescue.OwnFile | None = None
         self._next_look = float("-inf")
+        self._salvaging = False
+        self._missing = 0
         self.trouble = ""
         self._use(directory / NAME)
 
@@ -116,7 +121,7 @@ class OutboxFile:
             else:
                 self.trouble = ""
                 if missing:
-                    self._report.error("outbox_missing", f"{missing} stored events are gone from {self.path}")
+                    self._miss(missing)
                 return answer
         self._complain(failure)
         return None
@@ -138,6 +143,15 @@ class OutboxFile:
         self._known_opening = self._file.openings
         self._reserve.ensure()
         return missing
+
+    def _miss(self, missing: int) -> None:
+        """Report what is gone; while a corrupted file is still to be read, that is not known yet."""
+        if self._salvaging:
+            self._missing += missing
+            return
+        self._report.dropped("outbox_missing", missing)
+        self._report.stored(-missing)
+        self._report.error("outbox_missing", f"{missing} stored events are gone from {self.path}")
 
     def _mend(self, error: Exception, *, adding: bool) -> bool:
         """True when trying again makes sense."""
@@ -197,6 +211,7 @@ class OutboxFile:
         except (OSError, PostHogExporterError):
             return False
         if target is not None:
+            self._salvaging = True
             self._report.error(
                 "outbox_corrupted", f"the outbox was corrupted; it was put aside as {target.name}"
             )
@@ -212,6 +227,10 @@ class OutboxFile:
         self._check()
         for path in rescue.quarantined(self._file.path):
             self._save_from(path)
+        self._salvaging = False
+        if self._missing > 0:
+            missing, self._missing = self._missing, 0
+            self._miss(missing)
         rescue.forget_quarantined(self._file.path, before=self._clock.time_ns() / 1e9 - max_age)
         adopted = rescue.adopt_orphans(self._file, owner=self._owner, clock=self._clock)
         if adopted:
@@ -237,14 +256,17 @@ class OutboxFile:
                 if inserted is None:
                     return  # the new file can't take it now; the old one stays
                 saved += inserted
+                self._missing = max(0, self._missing - inserted)
         self._at("salvage.before_end")
         self.do(lambda connection: tables.first_time(connection, name))
         self._report.error("outbox_salvaged", f"{saved} events were saved from {name}")
 
     def shrink(self) -> None:
         """Give unused space back to the file system; closing overwrites what the log held of deleted rows."""
-        self.do(tables.shrink)
-        self._file.close()
+        with contextlib.suppress(sqlite3.Error, OSError, PostHogExporterError):
+            while self._file.shrink(VACUUM_PAGES) > 0:
+                pass
+            self._file.close()
 
     def file_bytes(self) -> int:
         total = 0

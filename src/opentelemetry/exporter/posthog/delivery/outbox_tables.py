@@ -234,25 +234,26 @@ def replace(connection: sqlite3.Connection, key: ParcelKey, owner: str, rest: Se
     return True
 
 
-def make_due(
-    connection: sqlite3.Connection, key: ParcelKey, owner: str, *, now: int, wait: int, error: str
-) -> bool:
+def is_owned(connection: sqlite3.Connection, key: ParcelKey, owner: str) -> bool:
+    row = connection.execute("SELECT 1 FROM parcel WHERE id=? AND owner=?", (key.id, owner)).fetchone()
+    return row is not None
+
+
+def make_due(connection: sqlite3.Connection, key: ParcelKey, *, at: Moment, wait: int, error: str) -> bool:
     """Give a parcel back. False: it failed so often and long, while others went through, that it is dead."""
     row = connection.execute(
-        "SELECT created_ms, tried_ms, strikes FROM parcel WHERE id=? AND owner=?", (key.id, owner)
+        "SELECT created_ms, tried_ms, strikes FROM parcel WHERE id=?", (key.id,)
     ).fetchone()
-    if row is None:
-        return True
     created, tried, strikes = row
     if connection.execute("SELECT delivered_ms FROM turn").fetchone()[0] >= tried:
         strikes += 1
         wait = max(wait, min(LONGEST_DELAY_MS, 1000 << min(strikes, 9)))
-    if strikes >= STRIKES_TO_DIE and now - created >= AGE_TO_DIE_MS:
+    if strikes >= STRIKES_TO_DIE and at.now - created >= AGE_TO_DIE_MS:
         return False
-    due = now + min(wait, LONGEST_DELAY_MS) if wait > 0 else 0
+    due = at.now + min(wait, LONGEST_DELAY_MS) if wait > 0 else 0
     connection.execute(
         "UPDATE parcel SET owner=NULL, lease_ms=0, due_ms=?, tried_ms=?, strikes=?, last_error=? WHERE id=?",
-        (due, now, strikes, error, key.id),
+        (due, at.now, strikes, error, key.id),
     )
     return True
 
@@ -308,11 +309,6 @@ def used_bytes(connection: sqlite3.Connection) -> int:
     ask = connection.execute
     pages: int = ask("PRAGMA page_count").fetchone()[0] - ask("PRAGMA freelist_count").fetchone()[0]
     return pages * int(ask("PRAGMA page_size").fetchone()[0])
-
-
-def shrink(connection: sqlite3.Connection) -> None:
-    """Hand pages without content back to the file system."""
-    connection.execute("PRAGMA incremental_vacuum").fetchall()
 
 
 # -- rows of another file ---------------------------------------------------------------------------

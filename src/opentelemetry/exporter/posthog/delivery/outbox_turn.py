@@ -28,18 +28,29 @@ def take(connection: sqlite3.Connection, at: Moment, *, owner: str, force: bool)
     return 0
 
 
-def end(connection: sqlite3.Connection, *, now: int, owner: str, delay: int, retry_after: int) -> None:
-    """Back-off after a failure; none after a success."""
+def end(
+    connection: sqlite3.Connection, at: Moment, *, owner: str, failed: bool, retry_after: int, jitter: float
+) -> int:
+    """Back-off after a failure, none after a success. The milliseconds for which nobody shall drain."""
+    before = failures(connection)
+    delay = backoff_ms(before, jitter) if failed else 0
+    asked = min(retry_after, LONGEST_DELAY_MS)
     connection.execute(
-        "UPDATE turn SET owner=NULL, lease_ms=0, failures=CASE WHEN :delay>0 THEN failures+1 ELSE 0 END,"
-        " backoff_ms=:now+:delay, asked_ms=:now+:asked WHERE owner=:owner",
-        {
-            "now": now,
-            "owner": owner,
-            "delay": min(delay, LONGEST_DELAY_MS),
-            "asked": min(retry_after, LONGEST_DELAY_MS),
-        },
+        "UPDATE turn SET owner=NULL, lease_ms=0, failures=?, backoff_ms=?, asked_ms=? WHERE owner=?",
+        (before + 1 if failed else 0, at.now + delay, at.now + asked, owner),
     )
+    return max(delay, asked)
+
+
+def renew(connection: sqlite3.Connection, at: Moment, owner: str) -> None:
+    """Keep a turn that is still the owner's."""
+    connection.execute("UPDATE turn SET lease_ms=? WHERE owner=?", (at.lease, owner))
+
+
+def backoff_ms(failures: int, jitter: float) -> int:
+    """A second, doubled with each failure up to five minutes; ``jitter`` in [0, 1] takes up to half of it."""
+    full = min(LONGEST_DELAY_MS, 1000 << min(failures, 20))
+    return round(full * (1 - jitter / 2))
 
 
 def failures(connection: sqlite3.Connection) -> int:

@@ -7,15 +7,18 @@ when the disk says no is in ``outbox_file.py``.
 from __future__ import annotations
 
 import os
+import random
 import secrets
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..machine import boot_id
 from ..model import Envelope, Outcome, OutcomeKind
+from ..reasons import Reason
 from . import outbox_dead as dead
 from . import outbox_tables as tables
 from . import outbox_turn as turn
@@ -46,12 +49,23 @@ MOST_ROWS = 500
 CLOCK_SLACK_MS = 600_000
 """A step of less than ten minutes changes no age that anybody would notice."""
 
+GAVE_UP = "gave_up"
+"""The reason of an event that failed ten times over three days while PostHog took others."""
+
 UNSETTLED_LIMIT = 64
 """Settlements remembered while the disk refuses them; beyond, the oldest parcels are sent again instead."""
 
 
 def pass_by(point: str) -> None:
     """What happens at the named points of the outbox: nothing. Tests put a crash here."""
+
+
+@dataclass(slots=True)
+class Settled:
+    """What one settling transaction did beside what was asked of it."""
+
+    late: int = 0  # events whose lease was lost: somebody else sends and settles them
+    gave_up: int = 0
 
 
 class SqliteOutbox:
@@ -68,6 +82,7 @@ class SqliteOutbox:
         max_age: float = MAX_AGE,
         lease: float = LEASE,
         reserve_bytes: int = RESERVE_BYTES,
+        jitter: Callable[[], float] = random.random,
         at: Callable[[str], None] = pass_by,
     ) -> None:
         """``owner`` None: for tools, which look at a file without the project's key and create none."""
@@ -76,6 +91,7 @@ class SqliteOutbox:
         self._max_bytes = max_bytes
         self._max_age = max_age
         self._lease_ms = _ms(lease)
+        self._jitter = jitter
         self._at = at
         self._file = OutboxFile(
             Path(directory),
@@ -125,7 +141,7 @@ class SqliteOutbox:
         keys = self._file.do(add, adding=True)
         self._at("put.after_commit")
         if keys is not None and room - need < (1 - WARN_AT) * self._limit():
-            self._report.error(
+            self._report.warn(
                 "outbox_nearly_full", f"the outbox has {max(0, room)} of {self._max_bytes} bytes left"
             )
         if not keys:
@@ -147,100 +163,114 @@ class SqliteOutbox:
             return True
         at = self._moment()
 
-        def settle_each(connection: sqlite3.Connection) -> int:
+        def settle_each(connection: sqlite3.Connection) -> Settled:
             self._at("settle.before_delete")
-            late = sum(not self._settle_one(connection, at, *one) for one in waiting)
+            settled = Settled()
+            for receipt, outcomes in waiting:
+                self._settle_one(connection, at, receipt, outcomes, settled)
             self._at("settle.before_commit")
-            return late
+            return settled
 
-        late = self._file.do(settle_each)
+        settled = self._file.do(settle_each)
         self._at("settle.after_commit")
-        if late is None:
+        if settled is None:
             with self._unsettled_lock:
                 self._unsettled[:0] = waiting
             return False
-        if late:
-            self._report.note("outbox_lease_lost", late)
+        if settled.late:
+            self._report.note("outbox_lease_lost", settled.late)
+        if settled.gave_up:
+            self._report.refused(GAVE_UP, settled.gave_up)
+            self._report.stored(-settled.gave_up)
         return True
 
     def _settle_one(
-        self, connection: sqlite3.Connection, at: Moment, receipt: Receipt, outcomes: Sequence[Outcome]
-    ) -> bool:
-        """False when a parcel was not ours any more: somebody else sends and settles it."""
+        self,
+        connection: sqlite3.Connection,
+        at: Moment,
+        receipt: Receipt,
+        outcomes: Sequence[Outcome],
+        settled: Settled,
+    ) -> None:
         if any(outcome.kind is OutcomeKind.DELIVERED for outcome in outcomes):
             turn.note_delivery(connection, at.now)
         pairs = list(zip(receipt.envelopes, outcomes, strict=True))
-        start, ours = 0, True
+        start = 0
         for key in receipt.parcels:
             part = pairs[start : start + key.n]
             start += key.n
-            ours = self._settle_parcel(connection, at, receipt, key, part) and ours
-        return ours
+            if not self._settle_parcel(connection, at, receipt.owner, key, part, settled):
+                settled.late += key.n
 
     def _settle_parcel(
         self,
         connection: sqlite3.Connection,
         at: Moment,
-        receipt: Receipt,
+        owner: str,
         key: ParcelKey,
         pairs: Sequence[tuple[Envelope, Outcome]],
+        settled: Settled,
     ) -> bool:
         """Split only when the verdict is partial. False: not ours any more, nothing was done."""
         rest = [(envelope, outcome) for envelope, outcome in pairs if outcome.kind is OutcomeKind.RETRY]
         refused = [(e, o.reason, o.detail) for e, o in pairs if o.kind is OutcomeKind.REFUSED]
         if not rest:
-            if not tables.remove(connection, key, receipt.owner):
+            if not tables.remove(connection, key, owner):
                 return False
-        elif len(rest) < len(pairs) and not tables.replace(
-            connection, key, receipt.owner, [e for e, _ in rest]
-        ):
+        elif len(rest) < len(pairs):
+            if not tables.replace(connection, key, owner, [envelope for envelope, _ in rest]):
+                return False
+        elif not tables.is_owned(connection, key, owner):
             return False
         tables.count(connection, delivered=len(pairs) - len(rest) - len(refused))
         if rest:
-            key = ParcelKey(key.id, len(rest))
+            left = ParcelKey(key.id, len(rest))
             wait = _ms(max(outcome.retry_after for _, outcome in rest))
-            error = rest[0][1].reason
-            if not tables.make_due(connection, key, receipt.owner, now=at.now, wait=wait, error=error):
-                tables.remove(connection, key, receipt.owner)
-                refused += [(e, "gave_up", f"{o.reason} {o.detail}".strip()) for e, o in rest]
+            if not tables.make_due(connection, left, at=at, wait=wait, error=rest[0][1].reason):
+                tables.remove(connection, left, owner)
+                refused += [(e, GAVE_UP, f"{o.reason} {o.detail}".strip()) for e, o in rest]
+                settled.gave_up += len(rest)
         if refused:
+            most = self._dead_bytes()
             tables.count(connection, refused=len(refused))
-            dead.bury(
-                connection, refused, attempts=receipt.attempts, now=at.now, most_bytes=self._dead_bytes()
-            )
+            dead.bury(connection, refused, attempts=key.attempts, now=at.now, most_bytes=most)
         return True
 
     # -- draining -----------------------------------------------------------------------------------
 
-    def claim(self, limit_bytes: int) -> list[Receipt]:
+    def claim(self, limit_bytes: int) -> Receipt | None:
         if not self._settle_all():
-            return []  # what we can't remove would be sent again and again
+            return None  # what we can't remove would be sent again and again
         at, damaged = self._moment(), 0
 
-        def lease_and_open(connection: sqlite3.Connection) -> list[Receipt]:
+        def lease_and_open(connection: sqlite3.Connection) -> Receipt | None:
             nonlocal damaged
             damaged = 0
             self._at("claim.before_update")
+            turn.renew(connection, at, self._name)
             rows = tables.claim(
                 connection, at=at, owner=self._name, most_rows=MOST_ROWS, most_bytes=limit_bytes
             )
-            receipts: list[Receipt] = []
+            envelopes: list[Envelope] = []
+            keys: list[ParcelKey] = []
             for row in rows:
                 whole, lost = unpack(row.body, row.n)
                 if lost:
                     damaged += lost
                     self._set_damage_aside(connection, at, row, whole)
                 if whole:
-                    key = ParcelKey(row.id, len(whole))
-                    receipts.append(Receipt(whole, (key,), self._name, row.attempts))
+                    envelopes.extend(whole)
+                    keys.append(ParcelKey(row.id, len(whole), row.attempts))
             self._at("claim.before_commit")
-            return receipts
+            return Receipt(tuple(envelopes), tuple(keys), self._name) if keys else None
 
-        receipts = self._file.do(lease_and_open)
+        receipt = self._file.do(lease_and_open)
         self._at("claim.after_commit")
         if damaged:
+            self._report.dropped("outbox_damaged", damaged)
+            self._report.stored(-damaged)
             self._report.error("outbox_damaged", f"{damaged} stored events were damaged on disk and are lost")
-        return receipts or []
+        return receipt
 
     def _set_damage_aside(
         self, connection: sqlite3.Connection, at: Moment, row: tables.Row, whole: Sequence[Envelope]
@@ -262,10 +292,14 @@ class SqliteOutbox:
             self._file.look_after(self._max_age)
         return wait / 1000
 
-    def end_turn(self, *, delay: float, retry_after: float) -> None:
-        at = self._moment()
-        waits = {"delay": _ms(delay), "retry_after": _ms(retry_after)}
-        self._file.do(lambda connection: turn.end(connection, now=at.now, owner=self._name, **waits))
+    def end_turn(self, *, failed: bool, retry_after: float = 0.0) -> float:
+        at, jitter, asked = self._moment(), self._jitter(), _ms(retry_after)
+
+        def end(connection: sqlite3.Connection) -> int:
+            return turn.end(connection, at, owner=self._name, failed=failed, retry_after=asked, jitter=jitter)
+
+        wait = self._file.do(end)
+        return (tables.LONGEST_DELAY_MS if wait is None else wait) / 1000
 
     def next_due(self) -> float | None:
         at = self._moment()
@@ -285,6 +319,8 @@ class SqliteOutbox:
         while gone := self._file.do(let_go):
             total += gone
         if total:
+            self._report.dropped(Reason.OUTBOX_EXPIRED.value, total)
+            self._report.stored(-total)
             days = self._max_age / 86_400
             self._report.error(
                 "outbox_expired", f"{total} stored events were older than {days:g} days and are lost"
