@@ -64,7 +64,9 @@ class Process:
             found = re.search(r"http://127\.0\.0\.1:\d+", self.output)
             return found[0] if found else None
 
-        return wait_for(printed, START_LIMIT, lambda: f"{self._name} did not start:\n{self.output}", self.alive)
+        return wait_for(
+            printed, START_LIMIT, lambda: f"{self._name} did not start:\n{self.output}", self.alive
+        )
 
     def alive(self) -> bool:
         return self._child.poll() is None

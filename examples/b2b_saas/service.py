@@ -181,5 +181,9 @@ async def billing(request: Request, x_signature: Annotated[str, Header()]) -> di
         seats=event.seats,
         subscription_status=event.status,
     ):
-        emit(event.type, at=event.occurred_at, **{"posthog.idempotency_key": event.id, "billing.plan": event.plan})
+        emit(
+            event.type,
+            at=event.occurred_at,
+            **{"posthog.idempotency_key": event.id, "billing.plan": event.plan},
+        )
     return {"received": event.id}

@@ -67,7 +67,9 @@ class Story:
     # -- what happens ---------------------------------------------------------------------------------
 
     def chapters(self) -> Iterator[Chapter]:
-        yield Chapter("two people sign up, without an organization", self._sign_ups, counts("user signed up", None, 2))
+        yield Chapter(
+            "two people sign up, without an organization", self._sign_ups, counts("user signed up", None, 2)
+        )
         yield Chapter(
             "each makes an organization",
             self._found,
@@ -102,12 +104,16 @@ class Story:
         )
         yield Chapter(
             "the cancellation, at the provider's time",
-            lambda: self._webhook("evt_4", "subscription canceled", self.canceled, "business", 20, "canceled"),
+            lambda: self._webhook(
+                "evt_4", "subscription canceled", self.canceled, "business", 20, "canceled"
+            ),
             counts("subscription canceled", ACME),
         )
         yield Chapter("a stranger and a scanner are refused", self._refused, Counter())
         yield Chapter(
-            "a client sends PostHog's control names in its tags", self._control_names, counts("report tagged", ACME)
+            "a client sends PostHog's control names in its tags",
+            self._control_names,
+            counts("report tagged", ACME),
         )
         yield Chapter(
             "one last export, and at once SIGTERM",
@@ -172,7 +178,9 @@ class Story:
         headers = {"x-signature": signature, "content-type": "application/json"}
         self._client.post("/webhooks/billing", content=body, headers=headers).raise_for_status()
 
-    def _post(self, path: str, body: object = None, *, user: str | None = None, status: int | None = None) -> None:
+    def _post(
+        self, path: str, body: object = None, *, user: str | None = None, status: int | None = None
+    ) -> None:
         self._check(self._client.post(path, json=body, headers=acting(user)), status)
 
     def _get(self, path: str, *, user: str | None = None) -> None:

@@ -1,0 +1,104 @@
+"""What a person wants to see when the story is over, at a glance."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from stored import Stored
+
+from opentelemetry.exporter.posthog.reasons import Reason
+
+LAST_LINE = re.compile(
+    r"sent (?P<sent>[\d,]+) events?, .*?(?P<updates>[\d,]+) group updates? \((?P<saved>[\d,]+) saved\).*?"
+    r"refused (?P<refused>[\d,]+(?: \([^)]*\))?), dropped (?P<dropped>[\d,]+(?: \([^)]*\))?).*?"
+    r"; of (?P<signals>[\d,]+) signals not selected (?P<let_go>[\d,]+(?: \([^)]*\))?)"
+)
+"""The exporter's own last words in the service's log, which hold every reason with its count."""
+
+
+@dataclass(frozen=True, slots=True)
+class LastWords:
+    """The exporter's account of itself."""
+
+    signals: int
+    sent: int
+    updates: int
+    reasons: dict[str, int]
+
+    @classmethod
+    def found_in(cls, log: str) -> LastWords | None:
+        """From a log; None when the exporter did not get to say them."""
+        said = LAST_LINE.search(log)
+        if said is None:
+            return None
+        reasons: dict[str, int] = {}
+        for part in ("let_go", "dropped", "refused"):
+            for word, count in re.findall(r"(\w+) ([\d,]+)", said[part].partition("(")[2]):
+                reasons[word] = reasons.get(word, 0) + number(count)
+        return cls(number(said["signals"]), number(said["sent"]), number(said["updates"]), reasons)
+
+
+def number(text: str) -> int:
+    return int(text.replace(",", ""))
+
+
+def lines(stored: Stored, words: LastWords, organizations: list[str]) -> Iterator[str]:
+    yield from _events(stored, organizations)
+    for organization in organizations:
+        yield from _profile(stored, organization)
+    yield from _calls(stored, words)
+    yield from _reasons(words)
+
+
+def _events(stored: Stored, organizations: list[str]) -> Iterator[str]:
+    columns: list[str | None] = [*organizations, None]
+    counts = stored.counts()
+    yield ""
+    yield f"{'EVENTS IN POSTHOG':<28}" + "".join(f"{column or 'no organization':>17}" for column in columns)
+    for name in dict.fromkeys(event.name for event in stored.events):
+        cells = (counts[name, column] for column in columns)
+        yield f"  {name:<26}" + "".join(f"{count or '·':>17}" for count in cells)
+
+
+def _profile(stored: Stored, organization: str) -> Iterator[str]:
+    yield ""
+    yield f"PROFILE OF {organization:<34}  true since (event time)"
+    for name, known in sorted(stored.profiles.get(organization, {}).items()):
+        yield f"  {name:<22} {shown(known.value):<20}  {moment(known.time)}"
+
+
+def _calls(stored: Stored, words: LastWords) -> Iterator[str]:
+    calls = sum(stored.group_identifies.values())
+    yield ""
+    yield f"SIGNALS {words.signals}  →  events {words.sent}, $groupidentify calls {calls}"
+    again = stored.received_twice
+    if again:
+        yield f"  {again} sent twice under one uuid (the repeated webhook): PostHog keeps one"
+
+
+def _reasons(words: LastWords) -> Iterator[str]:
+    yield ""
+    yield f"NOT EXPORTED {sum(words.reasons.values())}, and why"
+    for word, count in sorted(words.reasons.items(), key=lambda item: -item[1]):
+        yield f"  {count:>3}  {word:<18} {sentence(word)}"
+
+
+def sentence(word: str) -> str:
+    """What a counted word means, from the exporter's own table."""
+    try:
+        return Reason(word).text.sentence
+    except (KeyError, ValueError):
+        return ""
+
+
+def moment(time: datetime) -> str:
+    return f"{time:%Y-%m-%d %H:%M:%S}Z"
+
+
+def shown(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 20 else f"{text[:19]}…"

@@ -1,0 +1,33 @@
+"""The demo's story, played as `make demo` plays it: real service, real processes, judged by what PostHog would hold."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+DEMO = Path(__file__).parents[2] / "examples/b2b_saas/demo.py"
+
+LIMIT = 60.0
+"""Seconds the demo may take after set-up."""
+
+
+@pytest.fixture(scope="module")
+def told() -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(DEMO)], capture_output=True, text=True, timeout=LIMIT, check=False
+    )
+
+
+@pytest.mark.xdist_group("demo")
+def test_posthog_holds_exactly_what_the_story_must_give(told: subprocess.CompletedProcess[str]) -> None:
+    assert told.returncode == 0, told.stdout + told.stderr
+    assert "PostHog holds exactly what the story must give." in told.stdout
+
+
+@pytest.mark.xdist_group("demo")
+def test_the_demo_says_what_was_not_exported_and_why(told: subprocess.CompletedProcess[str]) -> None:
+    for reason in ("refused_request", "excluded_by_rule", "not_an_entry", "no_group", "plain_log"):
+        assert reason in told.stdout, told.stdout
