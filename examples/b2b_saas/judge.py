@@ -50,7 +50,7 @@ def _events(expected: Counts, stored: Stored) -> list[str]:
 
 def _users(expected: dict[str, set[str]], stored: Stored) -> list[str]:
     return [
-        f"event {event.name!r} belongs to {event.distinct_id!r}, expected one of {sorted(expected[event.name])}"
+        f"event {event.name!r} belongs to {event.distinct_id!r}, not to one of {sorted(expected[event.name])}"
         for event in stored.events
         if event.distinct_id not in expected.get(event.name, {event.distinct_id})
     ]

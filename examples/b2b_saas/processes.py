@@ -1,4 +1,4 @@
-"""The two processes beside the driver: a PostHog to send to, and the service, as its operator would start it."""
+"""The two processes beside the driver: a PostHog to send to, and the service as its operator starts it."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def service(environment: Mapping[str, str], log: Path) -> Process:
 def wait_for(
     look: Callable[[], str | None], limit: float, complaint: Callable[[], str], alive: Callable[[], bool]
 ) -> str:
-    """The first answer of ``look``; :class:`TimeoutError` after ``limit`` seconds or when the process ended."""
+    """The first answer of ``look``; ``TimeoutError`` after ``limit`` seconds or at the process's end."""
     end = time.monotonic() + limit
     while True:
         answer = look()

@@ -1,4 +1,4 @@
-"""The demo's story, played as `make demo` plays it: real service, real processes, judged by what PostHog would hold."""
+"""The demo's story as `make demo` plays it: real processes, judged by what PostHog would hold."""
 
 from __future__ import annotations
 
