@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
@@ -65,7 +65,7 @@ def main() -> int:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[tuple[str, Process]]:
+def running(folder: Path) -> Generator[tuple[str, Process]]:
     with double(folder / "double.log") as posthog:
         url = posthog.url()
         with service(settings(url), folder / "service.log") as application:

@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import logging
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any
@@ -77,13 +77,13 @@ class BillingEvent(BaseModel):
     status: str
 
 
-def emit(name: str, *, at: datetime | None = None, **attributes: Any) -> None:
+def emit(name: str, attributes: Mapping[str, Any], *, at: datetime | None = None) -> None:
     """One log event. The organization and the user are stamped on it by the exporter's processor."""
     events.emit(
         event_name=name,
         timestamp=None if at is None else int(at.timestamp()) * 1_000_000_000,
         severity_number=SeverityNumber.INFO,
-        attributes=attributes,
+        attributes=dict(attributes),
     )
 
 
@@ -113,7 +113,7 @@ async def healthz() -> dict[str, str]:
 @app.post("/signups", status_code=201)
 async def sign_up(body: SignUp) -> dict[str, str]:
     with user(body.user_id):
-        emit("user signed up", **{"user.email": body.email, "signup.channel": "web"})
+        emit("user signed up", {"user.email": body.email, "signup.channel": "web"})
     return {"user_id": body.user_id}
 
 
@@ -156,13 +156,13 @@ async def tag_report(
     number: int, tags: dict[str, Any], account: Annotated[Account, Depends(own_account)]
 ) -> dict[str, int]:
     """Passes on whatever the client sends, which is careless and common."""
-    emit("report tagged", **{"report.number": number, **tags})
+    emit("report tagged", {"report.number": number, **tags})
     return {"report": number}
 
 
 @app.post("/orgs/{org_id}/reports/{number}/export")
 async def export_report(number: int, account: Annotated[Account, Depends(own_account)]) -> dict[str, int]:
-    emit("report exported", **{"report.number": number, "report.format": "pdf"})
+    emit("report exported", {"report.number": number, "report.format": "pdf"})
     return {"report": number}
 
 
@@ -183,7 +183,7 @@ async def billing(request: Request, x_signature: Annotated[str, Header()]) -> di
     ):
         emit(
             event.type,
+            {"posthog.idempotency_key": event.id, "billing.plan": event.plan},
             at=event.occurred_at,
-            **{"posthog.idempotency_key": event.id, "billing.plan": event.plan},
         )
     return {"received": event.id}

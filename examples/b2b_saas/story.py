@@ -195,9 +195,12 @@ class Story:
     # -- what must come of it -------------------------------------------------------------------------
 
     def expected(self) -> Expected:
+        total: Counts = Counter()
+        for chapter in self.chapters():
+            total += chapter.stores
         founded = {"created_at": (self.founded.isoformat(), self.founded)}
         return Expected(
-            events=sum((chapter.stores for chapter in self.chapters()), Counter()),
+            events=total,
             profiles={
                 ACME: {
                     "name": ("Acme Inc.", self.founded),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
 
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, LogRecordExporter
@@ -20,10 +19,7 @@ from opentelemetry.exporter.posthog import (
     user,
 )
 
-if TYPE_CHECKING:
-    from typing_extensions import assert_type
-
-    assert_type(__version__, str)
+version: str = __version__
 
 
 def add_name(capture: dict[str, object]) -> dict[str, object] | None:
@@ -54,4 +50,4 @@ def act() -> None:
 
 
 def misuse() -> None:
-    PostHogSpanExporter("phc_positional")  # type: ignore[misc]  # pyright: ignore[reportCallIssue]
+    PostHogSpanExporter("phc_positional")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
