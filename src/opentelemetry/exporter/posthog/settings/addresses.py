@@ -40,6 +40,8 @@ def project_key(value: object) -> str:
     key = text(value)
     if not key:
         raise unusable("is empty")
+    if key[0] in "\"'" and key[-1] == key[0]:
+        raise unusable("stands in quotation marks that belong to it", "Remove them: env files keep quotes.")
     if key.startswith("phx_"):
         raise unusable(
             f"starts with phx_ and so is a personal API key ({len(key)} characters)",

@@ -213,7 +213,7 @@ OPTIONS: tuple[Option, ...] = (
         "`drop` "
         "(attribute keys), `group_properties` (names allowed, by group type), `conventions` (further keys "
         "of the "
-        "semantic conventions). As text, with dots into the mappings.",
+        "semantic conventions). Not given: all patterns are dropped, and the application's own keys pass.",
         effect="What is dropped is on no event and in no profile; what is hashed can be counted, not read.",
         fix="Write default=drop;patterns.email=hash;keep=key,key;group_properties.organization=name,plan",
         text="patterns.email=hash;keep=organization.billing_email;group_properties.organization=name,plan",

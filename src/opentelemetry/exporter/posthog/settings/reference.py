@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
+from .model import PRIVACY_PATTERNS
 from .option import PREFIX, Option, Topic
 from .options import OPTIONS
 from .privacy_policy import KEYS as PRIVACY_KEYS
@@ -46,7 +47,7 @@ export OTEL_EXPORTER_POSTHOG_TIMEOUT=5000
 ```
 
 ```yaml
-file_format: "1.0"
+file_format: "1.1"
 tracer_provider:
   processors:
     - batch:
@@ -177,11 +178,13 @@ def _default(option: Option) -> str:
 def _privacy_text() -> str:
     return "\n".join(
         [
-            "### The text form of `privacy`",
+            "### Patterns, and the text form of `privacy`",
             "",
-            f"Entries with `;` between them, each one `name=value`. Names are {_words(PRIVACY_KEYS)}; `patterns` and",
-            "`group_properties` take a dot and what they speak of: `patterns.email=hash`,",
+            f"Entries with `;` between them, each one `name=value`. Names are {_words(PRIVACY_KEYS)};",
+            "`patterns` and `group_properties` take a dot and what they speak of: `patterns.email=hash`,",
             "`group_properties.organization=name,plan`.",
+            "",
+            f"Patterns: {_words(sorted(PRIVACY_PATTERNS))}. An action is `keep`, `drop` or `hash`.",
             "",
         ]
     )
