@@ -19,14 +19,14 @@ MAX_ID_BYTES: Final = 200
 
 
 def hashed_bits(kind: bytes, *parts: bytes) -> int:
-    """80 bits of BLAKE2b over ``kind`` and the parts, each behind its length, so that none can pose as two."""
+    """80 bits of BLAKE2b over ``kind`` and the parts, each behind its length, so none poses as two."""
     content = b"".join([len(part).to_bytes(4, "big") + part for part in parts])
     return int.from_bytes(blake2b(content, digest_size=10, person=kind).digest(), "big")
 
 
-def span_uuid(event: str, trace_id: bytes, span_id: bytes, time_ns: int) -> str:
-    """The uuid of the event that a span becomes; the same for every export of that span."""
-    return uuid7(time_ns, hashed_bits(b"span", event.encode(), trace_id, span_id))
+def span_uuid(event: str, trace_id: str, span_id: str, time_ns: int) -> str:
+    """The uuid of the event that a span becomes; the same for every export of it. Ids are hex."""
+    return uuid7(time_ns, hashed_bits(b"span", event.encode(), f"{trace_id}{span_id}".encode()))
 
 
 def keyed_uuid(event: str, key: str, time_ns: int) -> str:

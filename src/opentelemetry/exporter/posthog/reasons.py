@@ -38,6 +38,7 @@ class Reason(Enum):
     AMBIGUOUS_GROUP = "ambiguous_group"
     INVALID_GROUP_KEY = "invalid_group_key"
     GROUP_EVICTED = "group_evicted"
+    GROUP_KEY_CUT = "group_key_cut"
     # Why a made capture was dropped.
     BEFORE_SEND = "before_send"
     BEFORE_SEND_ERROR = "before_send_error"

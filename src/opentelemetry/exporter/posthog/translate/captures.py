@@ -1,0 +1,161 @@
+"""A selected signal as a PostHog event: who, when, which groups, which properties, under which uuid."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final
+
+from .. import attributes as control
+from ..identifiers import MAX_ID_BYTES, group_distinct_id, keyed_uuid
+from ..model import Capture, Group
+from ..timestamp import LAST_NS
+from . import notes
+from .constants import NO_SERVICE
+from .identity import GROUP, NOBODY, USER, user_of
+from .privacy import OMITTED, is_suspicious
+from .properties import MAX_SAFE, MAX_TEXT, clean_text
+
+if TYPE_CHECKING:
+    from ..model import JsonValue
+    from ..settings.model import Settings
+    from .constants import Origin, Scope
+    from .groups import Found
+    from .plans import Plan
+    from .properties import Converter
+    from .signals import Subject
+
+MakeUuid = Callable[[str, "Subject"], str]
+"""The uuid of a signal without an idempotency key: of its event name and itself."""
+
+_UUID7: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.I)
+
+
+class CaptureMaker:
+    """Makes captures under fixed settings."""
+
+    __slots__ = ("_converter", "_prefix")
+
+    def __init__(self, settings: Settings, converter: Converter) -> None:
+        self._prefix = settings.event_prefix
+        self._converter = converter
+
+    def capture(
+        self,
+        name: str,
+        subject: Subject,
+        found: Found,
+        plan: Plan,
+        origin: Origin,
+        scope: Scope,
+        make_uuid: MakeUuid,
+        said: list[str],
+    ) -> Capture:
+        attributes = subject.attributes
+        user, unusable = user_of(attributes)
+        if unusable:
+            said.append(notes.USER_ID_INVALID)
+        if user is not None:
+            actor, distinct_id = USER, user
+        elif found.keys:
+            actor, distinct_id = GROUP, group_distinct_id(Group(*next(iter(found.keys.items()))))
+        else:
+            actor, distinct_id = NOBODY, service_distinct_id(origin.service)
+        properties: dict[str, JsonValue] = {**origin.properties, **subject.own}
+        self.add_attributes(properties, plan, attributes, said)
+        properties[control.ACTOR] = actor
+        if scope.name:
+            properties["otel.scope.name"] = scope.name
+        if subject.trace_id:
+            properties["$trace_id"] = subject.trace_id
+            properties["$span_id"] = subject.span_id
+        name = self._prefix + name
+        time_ns = min(subject.time_ns, LAST_NS)
+        key = idempotency_key(attributes)
+        return Capture(
+            name,
+            distinct_id,
+            time_ns,
+            make_uuid(name, subject) if key is None else keyed_uuid(name, key, time_ns),
+            found.keys,
+            properties,
+            actor is NOBODY,
+            session_of(attributes),
+            self._person(plan, attributes) if plan.person and user is not None else None,
+        )
+
+    def add_attributes(
+        self, properties: dict[str, JsonValue], plan: Plan, attributes: Mapping[str, object], said: list[str]
+    ) -> None:
+        """Add what the attributes say, converted and under privacy. The hottest loop of the package: values
+        that need no conversion pass without a call.
+        """
+        convert = self._converter.value
+        for key, name, pattern, identity in plan.event:
+            value = attributes[key]
+            kind = type(value)
+            if kind is str:
+                if (
+                    pattern is None
+                    and value.isascii()  # type: ignore[attr-defined]
+                    and "\0" not in value  # type: ignore[operator]
+                    and len(value) <= MAX_TEXT  # type: ignore[arg-type]
+                    and not is_suspicious(value)  # type: ignore[arg-type]
+                ):
+                    properties[name] = value  # type: ignore[assignment]
+                    continue
+            elif kind is bool or value is None or (kind is int and -MAX_SAFE <= value <= MAX_SAFE):  # type: ignore[operator]
+                properties[name] = value  # type: ignore[assignment]
+                continue
+            converted = convert(value, pattern)
+            if converted is OMITTED or (
+                identity and isinstance(value, str) and converted != clean_text(value)
+            ):
+                said.append(notes.PROPERTY_PRIVATE)
+                properties.pop(name, None)  # nor what the signal or its resource says under the same name
+                continue
+            properties[name] = converted
+
+    def _person(self, plan: Plan, attributes: Mapping[str, object]) -> dict[str, JsonValue] | None:
+        """Properties of the user that the operator asked for by name. To name one is to let it pass: there
+        is no other reason to ask for ``user.email``.
+        """
+        person: dict[str, JsonValue] = {}
+        for key, name in plan.person:
+            value = attributes[key]
+            converted = clean_text(value) if type(value) is str else self._converter.value(value)
+            if name and converted is not OMITTED and converted not in (None, ""):
+                person[name] = converted
+        return person or None
+
+
+def service_distinct_id(service: str) -> str:
+    """Who an event without user and group counts for: no person at all, but PostHog needs an id."""
+    return f"otel:{service.strip() or NO_SERVICE}".encode()[:MAX_ID_BYTES].decode(errors="ignore")
+
+
+def idempotency_key(attributes: Mapping[str, object]) -> str | None:
+    """What makes two signals the same fact: our own attribute, else the id of a CloudEvent and its source."""
+    key = _key_text(attributes.get(control.IDEMPOTENCY_KEY))
+    if key is not None:
+        return key
+    event_id = _key_text(attributes.get(control.CLOUDEVENT_ID))
+    if event_id is None:
+        return None
+    source = _key_text(attributes.get(control.CLOUDEVENT_SOURCE))
+    return event_id if source is None else f"{source}\n{event_id}"
+
+
+def _key_text(value: object) -> str | None:
+    if isinstance(value, str):
+        return clean_text(value).strip() or None
+    return str(value) if type(value) is int and value.bit_length() < 256 else None
+
+
+def session_of(attributes: Mapping[str, object]) -> str | None:
+    """A session id that PostHog can use: a UUIDv7. Any other would only be warned about."""
+    for key in control.SESSION_KEYS:
+        value = attributes.get(key)
+        if isinstance(value, str) and _UUID7.fullmatch(value.strip()):
+            return value.strip().lower()
+    return None

@@ -1,0 +1,59 @@
+"""Who did it: a signal's user, and which ids PostHog takes for no id at all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from ..attributes import USER_KEYS
+from ..identifiers import MAX_ID_BYTES
+from .properties import clean_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ILLEGAL_IDS: Final = frozenset(
+    {
+        "0", "00000000-0000-0000-0000-000000000000", "[object object]", "anonymous",
+        "anonymous-user", "backend", "distinct_id", "distinctid", "email", "false", "guest", "id",
+        "nan", "none", "not_authenticated", "null", "system", "true", "undefined", "user",
+    }
+)  # fmt: skip
+"""Words that programs write where an id is missing. PostHog switches persons and groups off for them, and
+before it did, they merged people who had nothing in common. Compared without case and quotes."""
+
+USER, GROUP, NOBODY = "user", "group", "none"
+"""Values of ``posthog.actor``: who an event counts for, so that analysts can leave machines out."""
+
+
+def identifier(value: object) -> str | None:
+    """An id as PostHog will know it, or None: only text and whole numbers are ids.
+
+    A key like ``True`` or ``1.5`` or ``undefined`` is a mistake of whoever wrote it, and an event filed under
+    it would spoil a real report.
+    """
+    kind = type(value)
+    if kind is int:
+        text = str(value) if -(10**30) < value < 10**30 else ""  # type: ignore[operator]
+    elif kind is str:
+        text = clean_text(value).strip()  # type: ignore[arg-type]
+    elif isinstance(value, str):  # a str enum, among others
+        text = clean_text(str.__str__(value)).strip()
+    elif isinstance(value, int) and not isinstance(value, bool):
+        return identifier(int.__int__(value))
+    else:
+        return None
+    if not text or len(text) > MAX_ID_BYTES or len(text.encode()) > MAX_ID_BYTES:
+        return None
+    return None if text.strip("'\"").strip().lower() in ILLEGAL_IDS or not text.strip("'\"\ufffd ") else text
+
+
+def user_of(attributes: Mapping[str, object]) -> tuple[str | None, bool]:
+    """The first usable user id of a signal, and whether some other one was no id."""
+    unusable = False
+    for key in USER_KEYS:
+        if key in attributes:
+            user = identifier(attributes[key])
+            if user is not None:
+                return user, unusable
+            unusable = unusable or attributes[key] not in (None, "")
+    return None, unusable

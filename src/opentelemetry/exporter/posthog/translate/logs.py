@@ -1,0 +1,58 @@
+"""What a log record says beside its attributes: its event name, times, ids, severity, body."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..attributes import EVENT_NAME_KEYS
+from .privacy import OMITTED
+from .properties import Converter, clean_text
+from .signals import Subject, instant, seen_at, trace_ids
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk._logs import ReadableLogRecord
+
+    from ..model import JsonValue
+
+
+def event_name_of(record: Any, attributes: dict[str, object]) -> str:
+    """The record's event name, "" for a plain log line. Older handlers leave it among the attributes."""
+    name = getattr(record, "event_name", None)
+    if isinstance(name, str) and name.strip():
+        return name
+    for key in EVENT_NAME_KEYS:
+        name = attributes.get(key)
+        if isinstance(name, str) and name.strip():
+            return name
+    return ""
+
+
+def subject_of(
+    signal: ReadableLogRecord, attributes: dict[str, object], now_ns: int, body: Converter | None
+) -> Subject:
+    """The record as translation sees it; ``body`` converts its body, None leaves it out."""
+    record = signal.log_record
+    observed = instant(record.observed_timestamp)
+    time_ns = instant(record.timestamp) or observed or now_ns
+    trace_id, span_id = trace_ids(record.trace_id, record.span_id)
+    own: dict[str, JsonValue] = {}
+    severity = severity_of(record)
+    if severity:
+        own["log.severity"] = severity
+    if body is not None and record.body is not None:
+        converted = body.value(record.body)  # neither copied nor checked by the SDK: any object at all
+        if converted is not OMITTED:
+            own["log.body"] = converted
+    return Subject(attributes, time_ns, seen_at(observed, now_ns), now_ns, trace_id, span_id, own)
+
+
+def severity_of(record: Any) -> str:
+    """``INFO``, as the record says it, else by its number's name."""
+    text = record.severity_text
+    if isinstance(text, str) and text:
+        return clean_text(text)[:32]
+    number = record.severity_number
+    name = getattr(number, "name", number)
+    if isinstance(name, str):
+        return "" if name == "UNSPECIFIED" else name
+    return "" if name is None or not isinstance(name, int) else f"{name}"[:32]

@@ -1,0 +1,159 @@
+"""What a signal says of its groups, as of when.
+
+PostHog keeps the last update that arrives and ignores timestamps, so the order is made here and in the
+ledger: each observation carries the time at which it was true and the time at which we saw it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Final, cast
+
+from ..attributes import GROUP_UNSET, OBSERVED_AT
+from ..model import Group, Observation
+from ..timestamp import LAST_NS, SECOND_NS, parse_rfc3339
+from . import notes
+from .constants import is_flat, says_something
+from .plans import profile_name
+from .privacy import OMITTED
+from .properties import is_reserved, name_of
+
+if TYPE_CHECKING:
+    from ..model import JsonValue
+    from ..settings.model import Settings
+    from .constants import Origin
+    from .groups import Found
+    from .plans import Plan
+    from .privacy import Privacy
+    from .properties import Converter
+    from .signals import Subject
+
+FUTURE: Final = 300 * SECOND_NS
+"""How far ahead an observation may lie. Beyond, a wrong clock made it, and believing it would freeze the
+property against every true signal until then."""
+
+FEWEST_NS: Final = 100_000_000 * SECOND_NS
+"""A smaller number (before 1973) counts seconds or milliseconds: whoever wrote it took the wrong unit."""
+
+
+class Observer:
+    """Reads observations off signals, under fixed settings."""
+
+    __slots__ = ("_converter", "_prefixes", "_privacy")
+
+    def __init__(self, settings: Settings, privacy: Privacy, converter: Converter) -> None:
+        self._privacy = privacy
+        self._converter = converter
+        self._prefixes = tuple((rule.type, rule.prefix) for rule in settings.groups)
+
+    def observations(
+        self,
+        subject: Subject,
+        found: Found,
+        plan: Plan,
+        origin: Origin,
+        event: Mapping[str, JsonValue],
+        said: list[str],
+        *,
+        selected: bool,
+    ) -> tuple[Observation, ...]:
+        """One a group. A signal that is not selected speaks only of groups that the application put on it,
+        and only if it says something of them. ``event`` has the values that were converted already.
+        """
+        unset = self._unset(subject.attributes, found)
+        made: list[Observation] = []
+        time_ns = 0
+        for type_, key in found.keys.items():
+            if not selected and (type_ in found.stamped or type_ in found.elsewhere):
+                continue
+            properties: dict[str, JsonValue] = dict.fromkeys(unset.get(type_, ()))
+            if type_ not in found.elsewhere:
+                properties.update(self._said(plan, type_, subject.attributes, event, said))
+            elif origin.groups.get(type_) == key:
+                properties.update(origin.group_properties.get(type_, {}))
+            if not selected and not properties:
+                continue
+            time_ns = time_ns or self._time(subject, said)
+            made.append(Observation(Group(type_, key), time_ns, subject.seen_ns, properties, origin.service))
+        return tuple(made)
+
+    def _said(
+        self,
+        plan: Plan,
+        group_type: str,
+        attributes: Mapping[str, object],
+        event: Mapping[str, JsonValue],
+        said: list[str],
+    ) -> dict[str, JsonValue]:
+        found: dict[str, JsonValue] = {}
+        for key, event_name, name, pattern in plan.groups.get(group_type, ()):
+            if event_name in event:
+                value = event[event_name]
+            else:
+                converted = self._converter.value(attributes[key], pattern)
+                if converted is OMITTED:
+                    continue
+                value = converted
+            kind = type(value)
+            if (kind is list or kind is dict) and not is_flat(value):
+                said.append(notes.GROUP_VALUE)
+                continue
+            if says_something(value):
+                found[name] = value
+        return found
+
+    def _unset(self, attributes: Mapping[str, object], found: Found) -> dict[str, list[str]]:
+        """Names that are said to be empty, by type: under the type's prefix, else of the first group here."""
+        given = attributes.get(GROUP_UNSET)
+        if given is None or not found.keys:
+            return {}
+        names: Iterable[object] = ()
+        if isinstance(given, str):
+            names = (given,)
+        elif isinstance(given, (list, tuple)):
+            names = cast("Iterable[object]", given)
+        first = next(iter(found.keys))
+        unset: dict[str, list[str]] = {}
+        for given_name in names:
+            if not isinstance(given_name, str):
+                continue
+            type_, rest = next(
+                (
+                    (type_, given_name[len(prefix) :])
+                    for type_, prefix in self._prefixes
+                    if prefix and given_name.startswith(prefix)
+                ),
+                (first, given_name),
+            )
+            name = name_of(profile_name(rest.strip()))
+            if name and not is_reserved(name) and self._privacy.allows_group_property(type_, name):
+                unset.setdefault(type_, []).append(name)
+        return unset
+
+    def _time(self, subject: Subject, said: list[str]) -> int:
+        """When it was true: as the application says, else at event time; never beyond the bound."""
+        time_ns = subject.time_ns
+        given = subject.attributes.get(OBSERVED_AT)
+        if given is not None:
+            stated = observed_at(given)
+            if stated is None:
+                said.append(notes.OBSERVED_AT_INVALID)
+            else:
+                time_ns = stated
+        if time_ns > subject.now_ns + FUTURE:
+            said.append(notes.FUTURE_TIME)
+            return subject.seen_ns
+        return time_ns
+
+
+def observed_at(value: object) -> int | None:
+    """RFC 3339 text or nanoseconds since the epoch, as int or as digits."""
+    if isinstance(value, str):
+        text = value.strip()
+        if not (text.isdecimal() and text.isascii() and len(text) <= 19):
+            time_ns = parse_rfc3339(text)
+            return time_ns if time_ns is not None and time_ns > 0 else None
+        value = int(text)
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return int(value) if FEWEST_NS <= value <= LAST_NS else None

@@ -1,0 +1,264 @@
+"""Which signals become captures, and why not the others.
+
+The order: own scopes and refused requests first, then ``posthog.capture=false`` > the first rule that
+matches > ``posthog.event`` > the preset. The answer is the capture's name, or the reason why there is none.
+Most signals end here, so each step is a look into a dict.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+
+from opentelemetry.trace import SpanKind
+
+from .. import attributes as control
+from ..reasons import Reason
+from ..settings.model import Preset
+from .properties import clean_text
+
+if TYPE_CHECKING:
+    from ..settings.model import Selection, SelectionRule, Settings
+    from .constants import Scope
+    from .groups import Found
+
+Verdict: TypeAlias = str | Reason
+"""The capture's name, or why there is none."""
+
+MAX_NAME_BYTES: Final = 200
+"""PostHog cuts longer event names on one protocol and drops the event on the other."""
+
+PLAIN_LOG_NAME: Final = "log"
+"""What a log line without an event name is called where plain lines were asked for."""
+
+AI_PREFIXES: Final = ("gen_ai.", "ai.", "eve.", "traceloop.", "llm.request.type", "pydantic_ai.")
+"""Spans with such a key are what PostHog's own AI ingestion takes; it would count them twice."""
+
+FACTLESS_METHODS: Final = frozenset({"OPTIONS", "HEAD"})
+"""Requests that browsers and monitors make on their own."""
+
+_SIDE_EFFECTS: Final = re.compile(r"survey (sent|shown|dismissed)")
+
+
+class Step(NamedTuple):
+    """One step of a decision, for people: what was asked, what came out, the reason if it ended there."""
+
+    name: str
+    decision: str
+    reason: Reason | None = None
+
+
+Trail: TypeAlias = list[Step] | None
+"""Where steps are written down when somebody wants to read them."""
+
+
+def event_name(name: str) -> str:
+    """A name that PostHog stores as an event and does nothing else with, or "" if nothing is left of it.
+
+    Names with a ``$`` in front and the survey events are PostHog's own: ``$identify`` would merge persons.
+    """
+    name = clean_text(name).strip().lstrip("$").lstrip()
+    if _SIDE_EFFECTS.fullmatch(name):
+        name = name.replace(" ", "_")
+    if len(name) * 4 > MAX_NAME_BYTES:
+        name = name.encode()[:MAX_NAME_BYTES].decode(errors="ignore").rstrip()
+    return name
+
+
+# -- rules --------------------------------------------------------------------------------------------
+
+
+class _Rule(NamedTuple):
+    name: Callable[[str], object] | None
+    scope: Callable[[str], object] | None
+    kind: str | None
+    attribute: str | None
+    value: str | None
+    event: str | None
+    drop: bool
+    said: str
+
+
+def _wild(pattern: str) -> Callable[[str], object] | None:
+    """Matches the whole text; ``*`` and ``?`` are wild, and nothing else is. None: everything matches."""
+    if not pattern.strip("*") and pattern:
+        return None
+    parts = (".*" if char == "*" else "." if char == "?" else re.escape(char) for char in pattern)
+    return re.compile("".join(parts), re.DOTALL).fullmatch
+
+
+def _compiled(number: int, rule: SelectionRule) -> _Rule:
+    attribute, equals, value = (rule.attribute or "").partition("=")
+    return _Rule(
+        _wild(rule.name),
+        _wild(rule.scope) if rule.scope is not None else None,
+        rule.kind.upper() if rule.kind else None,
+        attribute or None,
+        value if equals else None,
+        rule.event,
+        rule.drop,
+        f"rule {number}",
+    )
+
+
+def _as_text(value: object) -> str:
+    try:
+        return str(value).lower() if isinstance(value, bool) else str(value)
+    except ValueError:  # an int of thousands of digits equals nothing that a rule says
+        return ""
+
+
+class Rules:
+    """The operator's rules; the first match decides."""
+
+    __slots__ = ("_rules",)
+
+    def __init__(self, selection: Selection) -> None:
+        self._rules = tuple(_compiled(number, rule) for number, rule in enumerate(selection.rules, 1))
+
+    def match(
+        self, name: str, kind: str, scope: Scope, attributes: Mapping[str, object], trail: Trail
+    ) -> Verdict | None:
+        for rule in self._rules:
+            if (
+                (rule.name is None or rule.name(name))
+                and (rule.kind is None or rule.kind == kind)
+                and (rule.scope is None or rule.scope(scope.name))
+                and (
+                    rule.attribute is None
+                    or (
+                        rule.attribute in attributes
+                        and (rule.value is None or _as_text(attributes[rule.attribute]) == rule.value)
+                    )
+                )
+            ):
+                return self._decided(rule, name, trail)
+        return None
+
+    @staticmethod
+    def _decided(rule: _Rule, name: str, trail: Trail) -> Verdict | None:
+        chosen = None if rule.drop else event_name(rule.event or name)
+        if trail is not None:
+            trail.append(Step(rule.said, f"selects {chosen!r}" if chosen else "drops the signal"))
+        if rule.drop:
+            return Reason.EXCLUDED_BY_RULE
+        return chosen or None
+
+
+# -- the order of the steps -----------------------------------------------------------------------------
+
+
+def http_status(attributes: Mapping[str, object]) -> int | None:
+    """The answer's status under its new or its old name."""
+    status = attributes.get("http.response.status_code")
+    if status is None:
+        status = attributes.get("http.status_code")
+    if isinstance(status, str) and status.isdecimal() and len(status) == 3:
+        return int(status)
+    return status if isinstance(status, int) else None
+
+
+class _Selector:
+    """What spans and log records have in common."""
+
+    __slots__ = ("_ai", "_preset", "_refused", "_rules", "off")
+
+    def __init__(self, selection: Selection, settings: Settings) -> None:
+        self._preset = selection.preset
+        self._rules = Rules(selection) if selection.rules else None
+        self._refused = settings.refused_statuses
+        self._ai = settings.ai_spans
+        self.off = selection.preset is Preset.OFF
+
+    def _asked_for(
+        self, name: str, kind: str, scope: Scope, attributes: Mapping[str, object], trail: Trail
+    ) -> Verdict | None:
+        """What the application and the operator said of this very signal."""
+        capture = attributes.get(control.CAPTURE)
+        if capture is False or (isinstance(capture, str) and capture.strip().lower() == "false"):
+            return Reason.CAPTURE_FALSE
+        if self._rules is not None:
+            verdict = self._rules.match(name, kind, scope, attributes, trail)
+            if verdict is not None:
+                return verdict
+        named = attributes.get(control.EVENT)
+        if named is not None and isinstance(named, str):
+            if trail is not None:
+                trail.append(Step(control.EVENT, f"names it {named!r}"))
+            return event_name(named) or None
+        return None
+
+
+class SpanSelector(_Selector):
+    __slots__ = ()
+
+    def verdict(
+        self,
+        name: str,
+        kind: SpanKind,
+        local_parent: bool,
+        scope: Scope,
+        attributes: Mapping[str, object],
+        found: Found,
+        trail: Trail = None,
+    ) -> Verdict:
+        """The capture's name or the reason; ``found`` are the groups of the span."""
+        if kind is SpanKind.SERVER and http_status(attributes) in self._refused:
+            return Reason.REFUSED_REQUEST
+        verdict = self._asked_for(name, kind.name if self._rules else "", scope, attributes, trail)
+        if verdict is not None:
+            return verdict
+        if self._preset is Preset.NAMED:
+            return Reason.NOT_NAMED
+        entry = self._is_entry(kind, local_parent)
+        if self._preset is not Preset.ALL:
+            refusal = self._entry_refusal(kind, entry, scope, attributes, found)
+            if trail is not None:
+                trail.append(Step("preset entry", "refuses it" if refusal else "takes it", refusal))
+            if refusal is not None:
+                return refusal
+        if not entry and not self._ai and any(key.startswith(AI_PREFIXES) for key in attributes):
+            return Reason.AI_SPAN
+        return event_name(name) or Reason.NOT_NAMED
+
+    @staticmethod
+    def _is_entry(kind: SpanKind, local_parent: bool) -> bool:
+        if kind is SpanKind.INTERNAL:
+            return not local_parent
+        return kind is SpanKind.SERVER or kind is SpanKind.CONSUMER
+
+    @staticmethod
+    def _entry_refusal(
+        kind: SpanKind, entry: bool, scope: Scope, attributes: Mapping[str, object], found: Found
+    ) -> Reason | None:
+        if not entry:
+            own = found.keys and found.application and not scope.instrumentation
+            if not own or kind is not SpanKind.INTERNAL:
+                return Reason.NOT_AN_ENTRY
+        elif not found.keys:
+            return found.problem or Reason.NO_GROUP
+        method = attributes.get("http.request.method") or attributes.get("http.method")
+        if isinstance(method, str) and method.upper() in FACTLESS_METHODS:
+            return Reason.PREFLIGHT
+        return None
+
+
+class LogSelector(_Selector):
+    __slots__ = ()
+
+    def verdict(
+        self, name: str, scope: Scope, attributes: Mapping[str, object], trail: Trail = None
+    ) -> Verdict:
+        """``name`` is the record's event name, or "" for a plain log line."""
+        verdict = self._asked_for(name, "", scope, attributes, trail)
+        if verdict is not None:
+            return verdict
+        if self._preset is Preset.NAMED:
+            return Reason.NOT_NAMED
+        if name.startswith("gen_ai.") and not self._ai:
+            return Reason.AI_SPAN
+        chosen = event_name(name)
+        if chosen:
+            return chosen
+        return PLAIN_LOG_NAME if self._preset is Preset.ALL else Reason.PLAIN_LOG
