@@ -100,7 +100,7 @@ CARRIERS = [
 @given(chosen=st.lists(st.sampled_from(CARRIERS), min_size=1, max_size=8), by_name=st.booleans())
 def test_no_value_is_ever_repeated_in_a_problem_or_a_notice(
     chosen: list[tuple[str, str, object]], by_name: bool
-) -> None:
+) -> None:  # [P-SETTINGS-NO-VALUE]
     if by_name:
         resolution = resolve({name: value for name, _, value in chosen}, {})
     else:

@@ -90,7 +90,7 @@ def test_every_option_has_an_origin_and_a_value() -> None:
     assert resolution.origins["timeout_millis"] == "default"
 
 
-def test_every_mistake_is_told_at_once_under_the_name_that_was_written() -> None:
+def test_every_mistake_is_told_at_once_under_the_name_that_was_written() -> None:  # [P-SETTINGS-AT-ONCE]
     resolution = resolve(
         {
             "api_key": "phx_personal",
@@ -154,7 +154,7 @@ def test_a_missing_key_is_a_problem_of_our_variable() -> None:
 )
 def test_the_exporter_is_inert_while_a_wrong_value_could_send_what_must_not_leave(
     name: str, wrong: object
-) -> None:
+) -> None:  # [P-SETTINGS-INERT]
     resolution = resolve({**KEY, name: wrong}, {})
     assert resolution.settings is None
     assert problem_of(resolution).fatal

@@ -85,11 +85,11 @@ PostHogSpanExporter(
 ## When a setting is wrong
 
 No exporter raises for its configuration: under zero-code set-up that would take down the telemetry of all
-other exporters. Instead there is **one ERROR line** that lists every mistake, each with the name as it was
-written, the shape of the value (never the value) and the mend.
+other exporters. Instead there is **one ERROR** that lists every mistake `[P-SETTINGS-AT-ONCE]`, each with the
+name as it was written, the mend, and the shape of the value but never the value `[P-SETTINGS-NO-VALUE]`.
 
 - The exporter stays **inert** (it counts, and sends nothing) only while one of these can't be used:
-  {{fatal}}.
+  {{fatal}} `[P-SETTINGS-INERT]`.
 - Any other wrong value takes its default.
 - Unknown keywords and unknown `{PREFIX}*` variables are named, with the likely name, and ignored.
 - With `disabled` or `OTEL_SDK_DISABLED=true` nothing is said at all.
