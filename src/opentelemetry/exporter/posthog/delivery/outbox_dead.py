@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterable
 
 from ..model import Envelope
+from ..sqlite import overwriting
 from .outbox import RefusedEvent
 from .outbox_parcel import pack
 from .outbox_tables import Row, count, counted
@@ -75,6 +76,7 @@ def refused(connection: sqlite3.Connection, most_rows: int) -> list[RefusedEvent
 
 
 def forget(connection: sqlite3.Connection) -> int:
-    rows = connection.execute("DELETE FROM dead RETURNING size").fetchall()
+    with overwriting(connection):
+        rows = connection.execute("DELETE FROM dead RETURNING size").fetchall()
     count(connection, kept=-len(rows), kept_bytes=-sum(size for (size,) in rows))
     return len(rows)

@@ -37,10 +37,6 @@ QUARANTINED_FILES = 2
 MOST_ERRORS = 20_000
 """Look-ups that may fail while a corrupted file is searched; each takes microseconds."""
 
-PAGE_ROWS = 500
-PAGE_BYTES = 4 * 1024 * 1024
-"""Rows are moved in pages, each a transaction: memory stays bounded, and others get their turn between."""
-
 SUFFIXES = ("", "-wal", "-shm")
 
 
@@ -98,7 +94,7 @@ def readable_pages(corrupted: Path) -> Iterator[list[OldRow]]:
         for row in _readable_between(connection, 0, _highest_id(connection), [MOST_ERRORS]):
             page.append(row)
             size += len(row.body)
-            if size >= PAGE_BYTES or len(page) >= PAGE_ROWS:
+            if size >= tables.PAGE_BYTES or len(page) >= tables.PAGE_ROWS:
                 yield page
                 page, size = [], 0
     if page:
@@ -213,7 +209,7 @@ def _adopt(shared: StateFile, path: Path, owner: StateOwner, clock: Clock) -> in
 
 def _first_rows(orphan: StateFile) -> list[OldRow]:
     with orphan.reading() as connection:
-        return tables.oldest_rows(connection, most_rows=PAGE_ROWS, most_bytes=PAGE_BYTES)
+        return tables.oldest_rows(connection)
 
 
 def _adopt_the_rest(shared: StateFile, orphan: StateFile) -> None:

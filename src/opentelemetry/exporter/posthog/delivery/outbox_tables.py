@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from ..model import Envelope
-from ..sqlite import Schema
+from ..sqlite import Schema, overwriting
 from .outbox import COUNTERS, ParcelKey, StoredParcel
 from .outbox_parcel import pack, print_of
 
@@ -45,6 +45,10 @@ SCHEMA = Schema(
     """
     + ";".join(f"INSERT INTO counter VALUES('{name}', 0)" for name in (*COUNTERS, *GAUGES)),
 )
+
+PAGE_ROWS = 500
+PAGE_BYTES = 4 * 1024 * 1024
+"""What one transaction touches: memory and the log stay small, and others get their turn between."""
 
 LONGEST_DELAY_MS = 300_000
 """Five minutes: the longest back-off, and the longest that a server's ``Retry-After`` is obeyed."""
@@ -170,24 +174,15 @@ def find(connection: sqlite3.Connection, envelopes: Sequence[Envelope]) -> Parce
     return None if found is None else ParcelKey(*found)
 
 
-def claim(
-    connection: sqlite3.Connection, *, at: Moment, owner: str, most_rows: int, most_bytes: int
-) -> list[Row]:
-    """Lease the oldest parcels that are due and nobody's. A lease or a due time too far ahead is over."""
-    free = connection.execute(
-        "SELECT id, size FROM parcel WHERE (lease_ms<=:now OR lease_ms>:lease)"
-        " AND (due_ms<=:now OR due_ms>:latest) ORDER BY id LIMIT :rows",
-        {"now": at.now, "lease": at.lease, "latest": at.now + LONGEST_DELAY_MS, "rows": most_rows},
-    )
-    taken: list[int] = []
-    room = most_bytes
-    for row_id, size in free:
-        if taken and size > room:
-            break
-        taken.append(row_id)
-        room -= size
+FREE = "(lease_ms<=:now OR lease_ms>:lease)"
+"""Nobody's at the moment."""
+
+
+def claim(connection: sqlite3.Connection, *, at: Moment, owner: str, most_bytes: int) -> list[Row]:
+    """Lease the oldest parcels that are due and nobody's."""
+    ids = _page(connection, f"{FREE} AND (due_ms<=:now OR due_ms>:latest)", at, most_bytes=most_bytes)
     rows: list[Row] = []
-    for row_id in taken:
+    for row_id in ids:
         rows.extend(
             Row(*row)
             for row in connection.execute(
@@ -197,6 +192,28 @@ def claim(
             )
         )
     return rows
+
+
+def _page(
+    connection: sqlite3.Connection, where: str, at: Moment, *, most_bytes: int = PAGE_BYTES, before: int = 0
+) -> list[int]:
+    """Ids of the oldest parcels that ``where`` selects: at least one if there is any, at most a page."""
+    values = {
+        "now": at.now,
+        "lease": at.lease,
+        "latest": at.now + LONGEST_DELAY_MS,
+        "before": before,
+        "rows": PAGE_ROWS,
+    }
+    ids: list[int] = []
+    for row_id, size in connection.execute(
+        f"SELECT id, size FROM parcel WHERE {where} ORDER BY id LIMIT :rows", values
+    ):
+        if ids and size > most_bytes:
+            break
+        ids.append(row_id)
+        most_bytes -= size
+    return ids
 
 
 def next_due_ms(connection: sqlite3.Connection, at: Moment) -> int | None:
@@ -258,22 +275,26 @@ def make_due(connection: sqlite3.Connection, key: ParcelKey, *, at: Moment, wait
     return True
 
 
-def expire(connection: sqlite3.Connection, *, before: int, at: Moment, most_rows: int) -> int:
-    """Remove parcels made before ``before`` that nobody holds. The number of events."""
-    gone = connection.execute(
-        "DELETE FROM parcel WHERE id IN (SELECT id FROM parcel WHERE created_ms<:before"
-        " AND (lease_ms<=:now OR lease_ms>:lease) ORDER BY id LIMIT :rows) RETURNING n, size",
-        {"before": before, "now": at.now, "lease": at.lease, "rows": most_rows},
-    ).fetchall()
-    return _gone(connection, gone, "expired")
+def expire(connection: sqlite3.Connection, *, before: int, at: Moment) -> int:
+    """Remove a page of parcels made before ``before`` that nobody holds. The number of events."""
+    return _discard(
+        connection, _page(connection, f"{FREE} AND created_ms<:before", at, before=before), "expired"
+    )
 
 
 def drop(connection: sqlite3.Connection, at: Moment) -> int:
-    """Remove every parcel that nobody holds. The number of events."""
-    gone = connection.execute(
-        "DELETE FROM parcel WHERE lease_ms<=? OR lease_ms>? RETURNING n, size", at
-    ).fetchall()
-    return _gone(connection, gone, "dropped")
+    """Remove a page of parcels that nobody holds. The number of events."""
+    return _discard(connection, _page(connection, FREE, at), "dropped")
+
+
+def _discard(connection: sqlite3.Connection, ids: Iterable[int], why: str) -> int:
+    with overwriting(connection):
+        gone = [
+            row
+            for row_id in ids
+            for row in connection.execute("DELETE FROM parcel WHERE id=? RETURNING n, size", (row_id,))
+        ]
+    return _gone(connection, gone, why)
 
 
 def _gone(connection: sqlite3.Connection, rows: Sequence[tuple[int, int]], why: str) -> int:
@@ -314,13 +335,14 @@ def used_bytes(connection: sqlite3.Connection) -> int:
 # -- rows of another file ---------------------------------------------------------------------------
 
 
-def oldest_rows(connection: sqlite3.Connection, *, most_rows: int, most_bytes: int) -> list[OldRow]:
-    """The first parcels, about ``most_bytes`` of them."""
+def oldest_rows(connection: sqlite3.Connection) -> list[OldRow]:
+    """The first parcels, a page of them."""
     rows: list[OldRow] = []
-    for row in connection.execute(f"SELECT {OLD_COLUMNS} FROM parcel ORDER BY id LIMIT ?", (most_rows,)):
+    size = 0
+    for row in connection.execute(f"SELECT {OLD_COLUMNS} FROM parcel ORDER BY id LIMIT ?", (PAGE_ROWS,)):
         rows.append(OldRow(*row))
-        most_bytes -= len(rows[-1].body)
-        if most_bytes <= 0:
+        size += len(rows[-1].body)
+        if size >= PAGE_BYTES:
             break
     return rows
 

@@ -44,7 +44,6 @@ DEAD_SHARE = 32
 """Refused events may take half of that room; then the oldest make way."""
 
 WARN_AT = 0.8
-MOST_ROWS = 500
 
 CLOCK_SLACK_MS = 600_000
 """A step of less than ten minutes changes no age that anybody would notice."""
@@ -248,9 +247,7 @@ class SqliteOutbox:
             damaged = 0
             self._at("claim.before_update")
             turn.renew(connection, at, self._name)
-            rows = tables.claim(
-                connection, at=at, owner=self._name, most_rows=MOST_ROWS, most_bytes=limit_bytes
-            )
+            rows = tables.claim(connection, at=at, owner=self._name, most_bytes=limit_bytes)
             envelopes: list[Envelope] = []
             keys: list[ParcelKey] = []
             for row in rows:
@@ -313,7 +310,7 @@ class SqliteOutbox:
         def let_go(connection: sqlite3.Connection) -> int:
             turn.notice_clock_step(connection, boot=self._boot, up=up, now=at.now, slack=CLOCK_SLACK_MS)
             self._at("expire.before_delete")
-            return tables.expire(connection, before=at.now - _ms(self._max_age), at=at, most_rows=MOST_ROWS)
+            return tables.expire(connection, before=at.now - _ms(self._max_age), at=at)
 
         total = 0
         while gone := self._file.do(let_go):
@@ -360,8 +357,10 @@ class SqliteOutbox:
 
     def drop_stored(self) -> int:
         """Let go everything that nobody is sending right now, counted as dropped. The number of events."""
-        at = self._moment()
-        return self._file.do(lambda connection: tables.drop(connection, at)) or 0
+        at, total = self._moment(), 0
+        while dropped := self._file.do(lambda connection: tables.drop(connection, at)):
+            total += dropped
+        return total
 
     def forget_refused(self) -> int:
         """Empty the table of refused events. They stay counted as refused."""
