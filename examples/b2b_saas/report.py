@@ -75,7 +75,7 @@ def _calls(stored: Stored, words: LastWords) -> Iterator[str]:
     calls = sum(stored.group_identifies.values())
     yield ""
     yield f"SIGNALS {words.signals}  →  events {words.sent}, $groupidentify calls {calls}"
-    again = stored.received_twice
+    again = stored.repeats
     if again:
         yield f"  {again} sent twice under one uuid (the repeated webhook): PostHog keeps one"
 

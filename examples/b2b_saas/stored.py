@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any
 
 
@@ -26,15 +27,52 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
+    """One look at the project."""
+
     events: list[StoredEvent]
     profiles: dict[str, dict[str, Known]]
     group_identifies: Counter[str]
-    received_twice: int
+    repeats: int
+    complaints: list[str]
+    """What PostHog refused, or would take and not show as meant."""
     raw: str
 
     @classmethod
     def read(cls, text: str) -> Stored:
-        raise NotImplementedError
+        """From the answer of ``GET /_double/state``."""
+        state = json.loads(text)
+        groups = [group for group in state["groups"] if group["type"] == "organization"]
+        return cls(
+            events=[event(row) for row in state["events"] if row["event"] != "$groupidentify"],
+            profiles={group["key"]: profile(group) for group in groups},
+            group_identifies=Counter({group["key"]: group["updates"] for group in groups}),
+            repeats=sum(repeat["count"] for repeat in state["repeats"]),
+            complaints=[
+                f"{complaint['name']} ({complaint['event']}) {complaint.get('detail', '')}"
+                for kind in ("refused", "findings", "warnings")
+                for complaint in state[kind]
+            ],
+            raw=text,
+        )
 
     def counts(self) -> Counter[tuple[str, str | None]]:
+        """Events by (name, organization)."""
         return Counter((event.name, event.organization) for event in self.events)
+
+
+def event(row: dict[str, Any]) -> StoredEvent:
+    return StoredEvent(
+        name=row["event"],
+        distinct_id=row["distinct_id"],
+        organization=row["groups"].get("organization"),
+        properties=row["properties"],
+    )
+
+
+def profile(group: dict[str, Any]) -> dict[str, Known]:
+    """The properties as they are, each with the time of the update that made it so."""
+    since = {change["name"]: change["time_ns"] for change in group["timeline"] if change["changed"]}
+    return {
+        name: Known(value, datetime.fromtimestamp(since[name] / 1e9, timezone.utc))
+        for name, value in group["properties"].items()
+    }
