@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .findings import Finding, Refusal
     from .judgement import Limits, Verdict
     from .recorder import Exchange
-    from .stored import Change, GroupProfile, Person, Repeat, StoredEvent, Warning
+    from .stored import Change, GroupProfile, IngestionWarning, Person, Repeat, StoredEvent
 
 __all__ = [
     "Change",
@@ -22,6 +22,7 @@ __all__ = [
     "Fault",
     "Finding",
     "GroupProfile",
+    "IngestionWarning",
     "Limits",
     "Person",
     "PostHogDouble",
@@ -29,7 +30,6 @@ __all__ = [
     "Repeat",
     "StoredEvent",
     "Verdict",
-    "Warning",
 ]
 
 _HOMES = {
@@ -45,7 +45,7 @@ _HOMES = {
     "Person": ".stored",
     "Repeat": ".stored",
     "StoredEvent": ".stored",
-    "Warning": ".stored",
+    "IngestionWarning": ".stored",
 }
 
 

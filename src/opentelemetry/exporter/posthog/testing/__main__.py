@@ -32,8 +32,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
 
     ended = threading.Event()
+
+    def end(number: int, frame: object) -> None:
+        ended.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
+        signal.signal(number, end)
     double = PostHogDouble(
         v1=not asked.no_v1, known_keys=asked.known_key, enforce_key=asked.enforce_key, seed=asked.seed
     )

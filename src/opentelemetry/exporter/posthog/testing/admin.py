@@ -20,6 +20,7 @@ from .faults import Fault
 from .findings import Finding, Refusal
 from .recorder import Exchange, Recorder
 from .stored import GroupProfile, StoredEvent
+from .strict_json import is_list
 
 if TYPE_CHECKING:
     from .double import PostHogDouble
@@ -72,7 +73,7 @@ def _events(double: PostHogDouble, query: Mapping[str, str]) -> Answer:
 def _add_faults(double: PostHogDouble, body: bytes) -> Answer:
     try:
         asked = json.loads(body)
-        faults = [Fault.from_json(values) for values in (asked if isinstance(asked, list) else [asked])]
+        faults = [Fault.from_json(values) for values in (asked if is_list(asked) else [asked])]
     except (ValueError, TypeError) as error:
         return _json({"error": str(error)}, status=400)
     double.fail(*faults)

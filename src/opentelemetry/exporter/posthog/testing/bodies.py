@@ -7,15 +7,15 @@ import zlib
 from typing import Any
 
 
-class BadEncoding(ValueError):
+class BadEncodingError(ValueError):
     """The bytes are not what the encoding says."""
 
 
-class TooLarge(ValueError):
+class TooLargeError(ValueError):
     """More came out than may."""
 
 
-class NotInstalled(ValueError):
+class NotInstalledError(ValueError):
     """The double lacks a library for this encoding; says what to install."""
 
 
@@ -33,11 +33,11 @@ def _inflate(body: bytes, limit: int, *, wbits: int) -> bytes:
     try:
         out = reader.decompress(body, limit + 1)
     except zlib.error as error:
-        raise BadEncoding(str(error)) from error
+        raise BadEncodingError(str(error)) from error
     if len(out) > limit:
-        raise TooLarge
+        raise TooLargeError
     if not reader.eof:
-        raise BadEncoding("incomplete stream")
+        raise BadEncodingError("incomplete stream")
     return out
 
 
@@ -51,7 +51,7 @@ def unzstd(body: bytes, limit: int) -> bytes:
     try:
         out: bytes = reader.decompress(body, max_length=limit + 1)
     except module.ZstdError as error:
-        raise BadEncoding(str(error)) from error
+        raise BadEncodingError(str(error)) from error
     return _checked(out, limit, complete=reader.eof or len(out) > limit)
 
 
@@ -59,14 +59,14 @@ def _unzstd_with_zstandard(body: bytes, limit: int) -> bytes:
     try:
         module: Any = importlib.import_module("zstandard")
     except ImportError as error:
-        raise NotInstalled("reading zstd needs: pip install zstandard") from error
+        raise NotInstalledError("reading zstd needs: pip install zstandard") from error
     out = bytearray()
     try:
         with module.ZstdDecompressor().stream_reader(body) as reader:
             while len(out) <= limit and (piece := reader.read(min(1 << 20, limit + 1))):
                 out += piece
     except module.ZstdError as error:
-        raise BadEncoding(str(error)) from error
+        raise BadEncodingError(str(error)) from error
     return _checked(bytes(out), limit, complete=bool(out))
 
 
@@ -75,17 +75,17 @@ def unbrotli(body: bytes, limit: int) -> bytes:
     try:
         module: Any = importlib.import_module("brotli")
     except ImportError as error:
-        raise NotInstalled("reading br needs: pip install brotli") from error
+        raise NotInstalledError("reading br needs: pip install brotli") from error
     try:
         out: bytes = module.decompress(body)
     except module.error as error:
-        raise BadEncoding(str(error)) from error
+        raise BadEncodingError(str(error)) from error
     return _checked(out, limit, complete=True)
 
 
 def _checked(out: bytes, limit: int, *, complete: bool) -> bytes:
     if len(out) > limit:
-        raise TooLarge
+        raise TooLargeError
     if not complete:
-        raise BadEncoding("incomplete stream")
+        raise BadEncodingError("incomplete stream")
     return out

@@ -10,7 +10,7 @@ In memory the same rules are one call: ``PostHogDouble().answer("POST", "/batch/
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from random import Random
@@ -94,7 +94,7 @@ class PostHogDouble(Recorder):
         clock: Times | None = None,
         seed: int = 0,
         min_retry_delay: float = MIN_DELAY,
-    ) -> Iterator[PostHogDouble]:
+    ) -> Generator[PostHogDouble]:
         """A double behind a real HTTP server; ``.url`` is its address. Port 0 takes a free one."""
         double = cls(
             v1=v1,
@@ -110,7 +110,7 @@ class PostHogDouble(Recorder):
             yield double
 
     @contextmanager
-    def serving(self, port: int = 0, *, host: str = "127.0.0.1") -> Iterator[str]:
+    def serving(self, port: int = 0, *, host: str = "127.0.0.1") -> Generator[str]:
         """Serve this double over HTTP for as long as the block lasts; yields the address."""
         from .server import Server
 
@@ -153,14 +153,14 @@ class PostHogDouble(Recorder):
         self,
         method: str,
         path: str,
-        headers: Mapping[str, str] | Iterable[tuple[str, str]],
+        headers: Mapping[str, str],
         body: bytes,
     ) -> tuple[int, dict[str, str], bytes]:
         """Answer one request in memory: status, headers, body.
 
         Raises ``ConnectionResetError`` under a fault that resets. Stalls and drips do not wait here.
         """
-        answer, fault = self.handle(method, path, headers, body)
+        answer, fault = self.handle(method, path, headers.items(), body)
         if fault is not None and (fault.reset or fault.cut):
             raise ConnectionResetError("reset by a fault of the double")
         return answer.status, dict(answer.headers), answer.body
@@ -169,7 +169,7 @@ class PostHogDouble(Recorder):
         self,
         method: str,
         target: str,
-        headers: Mapping[str, str] | Iterable[tuple[str, str]],
+        headers: Iterable[tuple[str, str]],
         body: bytes,
         *,
         client: str = "memory",

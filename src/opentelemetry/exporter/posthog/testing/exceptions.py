@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .strict_json import is_list, is_object
+
 OWNED = frozenset(
     {
         "$exception_types", "$exception_values", "$exception_sources", "$exception_functions",
@@ -25,7 +27,7 @@ def exception_problems(properties: Mapping[str, Any]) -> list[tuple[str, str]]:
     if level is not None and level not in LEVELS:
         problems.append(("exception_malformed", "$exception_level is none of " + ", ".join(sorted(LEVELS))))
     entries = properties.get("$exception_list")
-    if not isinstance(entries, list) or not 0 < len(entries) <= MAX_ENTRIES:
+    if not is_list(entries) or not 0 < len(entries) <= MAX_ENTRIES:
         return [*problems, ("exception_malformed", f"$exception_list must hold 1 to {MAX_ENTRIES} entries")]
     ids: set[int] = set()
     for position, entry in enumerate(entries):
@@ -35,7 +37,7 @@ def exception_problems(properties: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _entry_problems(entry: Any, position: int, ids: set[int]) -> list[tuple[str, str]]:
     where = f"entry {position}"
-    if not isinstance(entry, Mapping):
+    if not is_object(entry):
         return [("exception_malformed", f"{where} is no object")]
     problems: list[tuple[str, str]] = []
     if not isinstance(entry.get("type"), str) or not entry["type"]:
@@ -44,7 +46,7 @@ def _entry_problems(entry: Any, position: int, ids: set[int]) -> list[tuple[str,
         problems.append(("exception_malformed", f"{where} has no value"))
     mechanism = entry.get("mechanism")
     parts = [(where, entry)]
-    if isinstance(mechanism, Mapping):
+    if is_object(mechanism):
         parts.append((f"{where} mechanism", mechanism))
         problems += _linkage_problems(mechanism, where, ids)
     for what, part in parts:

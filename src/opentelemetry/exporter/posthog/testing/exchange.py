@@ -55,10 +55,9 @@ def split_target(target: str) -> tuple[str, dict[str, str]]:
     return parts.path, {name: values[0] for name, values in query.items()}
 
 
-def lower_case_names(headers: Mapping[str, str] | Iterable[tuple[str, str]]) -> dict[str, str]:
+def lower_case_names(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Headers by lower-case name; of a repeated one the first counts."""
-    pairs = headers.items() if isinstance(headers, Mapping) else headers
     found: dict[str, str] = {}
-    for name, value in pairs:
+    for name, value in headers:
         found.setdefault(name.lower(), value)
     return found

@@ -60,7 +60,7 @@ def with_retry_after(answer: Answer, fault: Fault) -> Answer:
 
 
 def _error(status: int, request: Request) -> Answer:
-    """The protocol's own form of a status; what PostHog itself never says comes from a proxy, in plain text."""
+    """The protocol's own form of a status; one that PostHog never says comes from a proxy, as plain text."""
     phrase = _phrase(status)
     if not request.v1:
         return plain(status, SENTENCES.get(status, phrase))

@@ -117,10 +117,13 @@ class Fault:
 
 
 def _verdict(asked: Verdict | tuple[str, str | None] | list[str] | str) -> Verdict:
-    """``"retry"``, ``["drop", "event_restriction_drop"]`` or a Verdict; a known word gets its usual details."""
+    """``"retry"``, ``["drop", "rejected"]`` or a Verdict; a known word alone gets its usual details."""
     if isinstance(asked, str):
         return Verdict(asked, USUAL_DETAILS.get(asked))
-    return Verdict(*asked)
+    result, details = asked if len(asked) == 2 else (*asked, None)
+    if not isinstance(result, str):
+        raise ValueError("a result is a word, or a word and its details")
+    return Verdict(result, details)
 
 
 USUAL_DETAILS = {

@@ -57,7 +57,8 @@ class Refusal:
     def __str__(self) -> str:
         what = f"{self.event} {self.uuid}".strip() or "the whole request"
         detail = f" ({self.detail})" if self.detail else ""
-        return f"rule {self.rule} {self.name}, request {self.request}: status {self.status} refused {what}{detail}"
+        where = f"rule {self.rule} {self.name}, request {self.request}"
+        return f"{where}: status {self.status} refused {what}{detail}"
 
 
 RULES: dict[str, Rule] = {

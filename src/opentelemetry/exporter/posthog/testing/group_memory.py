@@ -14,6 +14,7 @@ from typing import Any
 from .instants import uuid7_time_ms, uuid_version
 from .judgement import AcceptedEvent
 from .store import same
+from .strict_json import is_object
 
 DAY_MS = 86_400_000
 
@@ -68,7 +69,7 @@ def _group(event: AcceptedEvent) -> tuple[str, str] | None:
 
 def _set(event: AcceptedEvent) -> Iterable[tuple[str, Any]]:
     group_set = event.properties.get("$group_set")
-    return group_set.items() if isinstance(group_set, Mapping) else ()
+    return group_set.items() if is_object(group_set) else ()
 
 
 def _holds(values: Mapping[str, Any], name: str, value: Any) -> bool:

@@ -8,26 +8,9 @@ from typing import Any
 from .exceptions import exception_problems
 from .instants import uuid7_time_ms, uuid_version
 from .judgement import AcceptedEvent
-from .lint import CAMPAIGN, THREE_DAYS_MS, is_lifted, valid_session
-from .strict_json import compact
-
-PERSON_KEYS = ("$set", "$set_once", "$unset")
-
-EXEMPT_LIBRARIES = frozenset({"posthog-python", "posthog-node", "web", "posthog-js", "posthog-ios"})
-"""Libraries (an excerpt) whose uuids PostHog does not ask to be version 7."""
-
-ILLEGAL_MERGE_ANY_CASE = frozenset(
-    "anonymous guest distinctid distinct_id id not_authenticated email undefined true false".split()
-)
-ILLEGAL_MERGE = frozenset({"[object Object]", "NaN", "None", "none", "null", "0", "undefined", ""})
-
-FLAG_KEYS = frozenset(
-    """$feature_flag $feature_flag_response locally_evaluated $feature_flag_request_id
-    $feature_flag_evaluated_at $feature_flag_reason $feature_flag_version $feature_flag_id
-    $feature_flag_payload $feature_flag_error $groups $session_id $set $set_once $process_person_profile
-    $ip""".split()
-)
-FLAG_PREFIXES = ("$feature/", "$initial_", "$session_entry_", "$lib", "$geoip_", "$group_")
+from .lint import THREE_DAYS_MS, is_lifted, valid_session
+from .names import CAMPAIGN, EXEMPT_LIBRARIES, FLAG_KEYS, FLAG_PREFIXES, UNMERGEABLE, UNMERGEABLE_IN_ANY_CASE
+from .strict_json import compact, is_list, is_object
 
 
 def event_warnings(event: AcceptedEvent) -> list[str]:
@@ -54,9 +37,9 @@ def group_key_text(key: Any) -> str:
     """A group key as ingestion writes it: JavaScript's ``toString``, NUL replaced."""
     if isinstance(key, str):
         return key.replace("\0", "\ufffd")
-    if isinstance(key, Mapping):
+    if is_object(key):
         return "[object Object]"
-    if isinstance(key, list):
+    if is_list(key):
         return ",".join("" if item is None else group_key_text(item) for item in key)
     if isinstance(key, float) and key.is_integer() and abs(key) < 1e21:
         return str(int(key))
@@ -73,7 +56,7 @@ def merge_is_illegal(distinct_id: str) -> bool:
     bare = distinct_id
     if len(bare) > 1 and bare[0] == bare[-1] and bare[0] in "'\"":
         bare = bare[1:-1]
-    return not distinct_id.strip() or bare in ILLEGAL_MERGE or bare.lower() in ILLEGAL_MERGE_ANY_CASE
+    return not distinct_id.strip() or bare in UNMERGEABLE or bare.lower() in UNMERGEABLE_IN_ANY_CASE
 
 
 def flag_called_allow_list(properties: dict[str, Any]) -> dict[str, Any]:

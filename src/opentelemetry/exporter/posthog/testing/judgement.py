@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from .exchange import Answer, Request
 from .findings import RULES, Finding, Refusal
+from .names import SURVEY_EVENTS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,14 +133,11 @@ def stored_time(sent_ns: int, *, skew_ns: int, now_ns: int, bounded: bool) -> in
     return moment // 1_000_000 * 1_000_000
 
 
-SURVEY_NAMES = frozenset({"survey sent", "survey shown", "survey dismissed"})
-
-
 def quota_of(name: str) -> str:
     """Which quota an event counts against."""
     if name == "$exception":
         return "exceptions"
-    if name in SURVEY_NAMES:
+    if name in SURVEY_EVENTS:
         return "surveys"
     return "ai" if name.startswith("$ai_") else "events"
 

@@ -1,12 +1,13 @@
-"""Which JSON a legacy request may be: a batch, one event or a list of events, with the types of each field."""
+"""Which JSON a legacy request may be: a batch, one event or a list of events; the type of each field."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from .instants import canonical_uuid
-from .strict_json import JsonObject
+from .strict_json import JsonObject, is_list, is_object
 
 KEY_NAMES = ("api_key", "token", "$token")
 ID_NAMES = ("distinct_id", "$distinct_id")
@@ -17,7 +18,7 @@ EVENT_KEYS = frozenset(
 """What PostHog reads at the top of an event; everything else there is dropped silently."""
 
 
-class Mistyped(ValueError):
+class MistypedError(ValueError):
     """A field has a type that PostHog does not read. The message names the field."""
 
 
@@ -25,19 +26,19 @@ class Mistyped(ValueError):
 class Batch:
     """The events of a request, all of the right types, and what stands around them."""
 
-    events: list[dict[str, Any]]
+    events: Sequence[JsonObject]
     keys: tuple[str, ...]
     sent_at: str | None = None
     historical: bool = False
 
 
 def read_batch(value: Any) -> Batch:
-    """Raises :class:`Mistyped` when ``value`` is none of the three shapes."""
-    if isinstance(value, list):
+    """Raises :class:`MistypedError` when ``value`` is none of the three shapes."""
+    if is_list(value):
         events = [_event(item) for item in value]
         return Batch(events, tuple(key for event in events if (key := _event_key(event)) is not None))
     if not isinstance(value, JsonObject):
-        raise Mistyped("body")
+        raise MistypedError("body")
     if "batch" in value:
         return _batch(value)
     event = _event(value)
@@ -48,13 +49,13 @@ def read_batch(value: Any) -> Batch:
 
 def _batch(value: JsonObject) -> Batch:
     for name in value.repeated:
-        raise Mistyped(name)
+        raise MistypedError(name)
     key = _one_of(value, KEY_NAMES)
     if not isinstance(key, str):
-        raise Mistyped("api_key")
+        raise MistypedError("api_key")
     batch = value["batch"]
-    if not isinstance(batch, list):
-        raise Mistyped("batch")
+    if not is_list(batch):
+        raise MistypedError("batch")
     return Batch(
         events=[_event(item) for item in batch],
         keys=(key,),
@@ -65,25 +66,25 @@ def _batch(value: JsonObject) -> Batch:
 
 def _event(value: Any) -> JsonObject:
     if not isinstance(value, JsonObject):
-        raise Mistyped("batch[]")
+        raise MistypedError("batch[]")
     for name in value.repeated:
         if name in EVENT_KEYS:
-            raise Mistyped(name)
+            raise MistypedError(name)
     if not isinstance(value.get("event"), str):
-        raise Mistyped("event")
+        raise MistypedError("event")
     _one_of(value, ID_NAMES)
     _one_of(value, KEY_NAMES)
     uuid = _optional(value, "uuid", str)
     if uuid and canonical_uuid(uuid) is None:
-        raise Mistyped("uuid")
+        raise MistypedError("uuid")
     _optional(value, "timestamp", str)
     _optional(value, "$set", dict)
     _optional(value, "$set_once", dict)
     offset = value.get("offset")
     if offset is not None and (not isinstance(offset, int) or isinstance(offset, bool)):
-        raise Mistyped("offset")
-    if not isinstance(value.get("properties", {}), dict):  # null is not read either
-        raise Mistyped("properties")
+        raise MistypedError("offset")
+    if not is_object(value.get("properties", {})):  # null is not read either
+        raise MistypedError("properties")
     return value
 
 
@@ -98,12 +99,12 @@ def _one_of(value: JsonObject, names: tuple[str, ...]) -> Any:
     """The value under one of several spellings; two of them are a duplicate field."""
     present = [name for name in names if name in value]
     if len(present) > 1:
-        raise Mistyped(f"{present[0]} and {present[1]}")
+        raise MistypedError(f"{present[0]} and {present[1]}")
     return value[present[0]] if present else None
 
 
 def _optional(value: JsonObject, name: str, kind: type[Any]) -> Any:
     found = value.get(name)
     if found is not None and not isinstance(found, kind):
-        raise Mistyped(name)
+        raise MistypedError(name)
     return found

@@ -11,52 +11,22 @@ from typing import Any
 
 from .exceptions import exception_problems
 from .instants import canonical_uuid, uuid7_time_ms, uuid_version
-from .judgement import SURVEY_NAMES, AcceptedEvent, Notes
-from .strict_json import Document
+from .judgement import AcceptedEvent, Notes
+from .names import (
+    CAMPAIGN,
+    GROUP_UPDATE_ONLY,
+    LIFTED,
+    OWN,
+    PERSON_KEYS,
+    PLACED_BY_V1,
+    RESERVED,
+    RESERVED_EVENTS,
+    RESERVED_PREFIXES,
+    SERVER_SIDE,
+)
+from .strict_json import Document, is_object
 
 THREE_DAYS_MS = 3 * 86_400_000
-
-LIFTED = frozenset(
-    """$app_build $app_name $app_namespace $app_version $browser $browser_version $device_type $current_url
-    $pathname $os $os_name $os_version $referring_domain $referrer $screen_height $screen_width
-    $viewport_height $viewport_width $raw_user_agent""".split()
-)
-CAMPAIGN = frozenset(
-    """utm_source utm_medium utm_campaign utm_content utm_name utm_term gclid gad_source gclsrc dclid gbraid
-    wbraid fbclid msclkid twclid li_fat_id mc_cid igshid ttclid rdt_cid irclid _kx epik qclid sccid""".split()
-)
-
-SERVER_SIDE = frozenset({"$os", "$os_version"})
-"""With ``$is_server`` these describe the server and are not lifted onto the person."""
-
-RESERVED = frozenset(
-    """distinct_id $distinct_id token api_key $token $device_id $anon_distinct_id alias $user_id
-    $cookieless_mode $ignore_sent_at $product_tour_id capture_internal historical_migration
-    $set_once $unset $group_0 $group_1 $group_2 $group_3 $group_4 $ip $sent_at $insert_id $window_id
-    $debug_images $cymbal_errors ph_product_tours $product_tours_activated
-    $override_feature_flag_payloads""".split()
-)
-"""Never sent by an exporter, whatever the event."""
-
-RESERVED_PREFIXES = ("$initial_", "$geoip_", "$ai_gateway")
-
-OWN = frozenset({"$geoip_disable"})
-"""Sent by the exporter although a reserved prefix covers it."""
-
-PLACED_BY_V1 = frozenset(
-    {"distinct_id", "$window_id", "$cookieless_mode", "$ignore_sent_at", "$product_tour_id"}
-)
-
-GROUP_UPDATE_ONLY = frozenset({"$group_type", "$group_key", "$group_set"})
-
-RESERVED_EVENTS = (
-    frozenset(
-        """$identify $create_alias $merge_dangerously $set $snapshot $performance_event $$heatmap
-    $$client_ingestion_warning""".split()
-    )
-    | SURVEY_NAMES
-)
-"""Names with effects that no exporter of telemetry sends; $groupidentify and $exception are its own."""
 
 
 def lint_json(document: Document, notes: Notes) -> None:
@@ -141,7 +111,7 @@ def _groups(event: AcceptedEvent, found: list[tuple[str, str]]) -> None:
     if "$groups" not in event.properties:
         return
     groups = event.properties["$groups"]
-    if not isinstance(groups, Mapping):
+    if not is_object(groups):
         found.append(("groups_not_an_object", type(groups).__name__))
         return
     for kind, key in groups.items():
@@ -163,19 +133,17 @@ def _group_update(event: AcceptedEvent, found: list[tuple[str, str]]) -> None:
     elif not _stable_id(event.distinct_id, f"${kind}_{key}", f"${kind}_"):
         found.append(("unstable_group_id", f"group type {kind}"))
     group_set = properties.get("$group_set")
-    if group_set is not None and not isinstance(group_set, Mapping):
+    if group_set is not None and not is_object(group_set):
         found.append(("group_update_incomplete", f"$group_set is {type(group_set).__name__}"))
     if "$groups" in properties:
         found.append(("groups_on_group_update", ""))
-    for name in ("$set", "$set_once", "$unset"):
-        if name in properties:
-            found.append(("person_on_group_update", name))
+    found += [("person_on_group_update", name) for name in PERSON_KEYS if name in properties]
     if personless(event):
         found.append(("personless_group_update", ""))
 
 
 def _stable_id(distinct_id: str, whole: str, start: str) -> bool:
-    """``$<type>_<key>``; where that is over 200 bytes, a shortened form with the same start."""
+    """``$<type>_<key>``; where that is over 200 bytes, any shortened form that still begins like it."""
     if len(whole.encode("utf-8", "surrogatepass")) > 200:
-        return distinct_id.startswith(start[:200]) or distinct_id.startswith("$")
+        return distinct_id.startswith(start[:100])
     return distinct_id == whole

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from .exchange import Request
 from .findings import Finding, Refusal
 from .store import Store
-from .stored import GroupProfile, Person, Repeat, StoredEvent, Warning
+from .stored import GroupProfile, IngestionWarning, Person, Repeat, StoredEvent
 
 GROUP_IDENTIFY = "$groupidentify"
 
@@ -101,7 +101,7 @@ class Recorder:
             }
 
     @property
-    def warnings(self) -> list[Warning]:
+    def warnings(self) -> list[IngestionWarning]:
         """PostHog's ingestion warnings."""
         with self._lock:
             self._store.ingest()
@@ -147,7 +147,7 @@ class Recorder:
     # -- waiting and forgetting -----------------------------------------------------------------------
 
     def wait_for(self, name: str, *, timeout: float, count: int = 1) -> list[StoredEvent]:
-        """The events of that name, as soon as there are ``count``, or those there are after ``timeout`` seconds."""
+        """The events of that name: once there are ``count``, or those there are after ``timeout`` seconds."""
 
         def found() -> list[StoredEvent]:
             return [row for row in self.rows if row.name == name]

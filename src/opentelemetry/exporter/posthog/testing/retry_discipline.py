@@ -32,7 +32,7 @@ class Attempt:
 
 
 class RetryDiscipline:
-    """Remembers the last try of every request id. Not safe for threads by itself: the double holds its lock."""
+    """Remembers the last try of every request id. Not safe for threads: the double holds its lock."""
 
     def __init__(self, *, min_delay: float = MIN_DELAY) -> None:
         self._min_delay = min_delay

@@ -22,9 +22,9 @@ from .judgement import (
     quota_of,
     stored_time,
 )
-from .legacy_types import EVENT_KEYS, Batch, Mistyped, read_batch
+from .legacy_types import EVENT_KEYS, Batch, MistypedError, read_batch
 from .lint import lint_event, lint_json
-from .strict_json import NotJson, compact, escaped_size, read
+from .strict_json import NotJsonError, compact, escaped_size, is_object, read
 
 HYDRATION = "failed to hydrate events from request: non-engage request missing event name attribute"
 
@@ -34,7 +34,7 @@ PLAIN_LIMIT = 921_600
 MAX_ID_CHARACTERS = 200
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The whole request is answered with an error. ``name`` is the check's, ``rule`` its number."""
 
     def __init__(self, status: int, sentence: str, *, name: str, rule: int) -> None:
@@ -49,7 +49,7 @@ def judge_legacy(request: Request, project: Project, *, random_bits: int) -> Jud
     try:
         _judge(request, project, notes, accepted, random_bits)
         answer = _success(request)
-    except Refused as refused:
+    except RefusedError as refused:
         notes.refuse(refused.name, refused.rule, refused.status, refused.sentence)
         answer = plain(refused.status, refused.sentence)
     return Judgement(answer, accepted, notes.refusals, notes.findings)
@@ -70,12 +70,12 @@ def _judge(
     request: Request, project: Project, notes: Notes, accepted: list[AcceptedEvent], random_bits: int
 ) -> None:
     if request.method not in ("GET", "POST"):
-        raise Refused(405, "", name="method_not_allowed", rule=1)
+        raise RefusedError(405, "", name="method_not_allowed", rule=1)
     if request.method == "GET":
         notes.find("get_on_batch")
     batch = _read(request, project, notes)
     if not batch.events:
-        raise Refused(400, "request holds no event", name="empty_batch", rule=11)
+        raise RefusedError(400, "request holds no event", name="empty_batch", rule=11)
     stored = _check_key(batch, project)
     if batch.sent_at is not None and lenient_ns(batch.sent_at) is None:
         notes.find("sent_at_ignored")
@@ -101,21 +101,21 @@ def _read(request: Request, project: Project, notes: Notes) -> Batch:
     if len(body) > project.limits.legacy_wire:
         raise _too_large(f"{len(body)} bytes on the wire")
     if not body:
-        raise Refused(400, "request missing data payload", name="empty_body", rule=7)
+        raise RefusedError(400, "request missing data payload", name="empty_body", rule=7)
     body = _form_payload(body) if _is_form(request) else body
     text = _decompressed(body, request, project)
     try:
         document = read(text)
-    except NotJson as error:
-        raise Refused(400, f"failed to parse request: {error}", name="not_json", rule=4) from None
+    except NotJsonError as error:
+        raise RefusedError(400, f"failed to parse request: {error}", name="not_json", rule=4) from None
     if document.unreadable_on_legacy:
         sentence = f"failed to parse request: {document.unreadable_on_legacy}"
-        raise Refused(400, sentence, name="not_json", rule=4)
+        raise RefusedError(400, sentence, name="not_json", rule=4)
     lint_json(document, notes)
     try:
         return read_batch(document.value)
-    except Mistyped as error:
-        raise Refused(400, HYDRATION, name=f"wrong_type: {error}", rule=10) from None
+    except MistypedError as error:
+        raise RefusedError(400, HYDRATION, name=f"wrong_type: {error}", rule=10) from None
 
 
 def _decompressed(body: bytes, request: Request, project: Project) -> bytes:
@@ -127,21 +127,21 @@ def _decompressed(body: bytes, request: Request, project: Project) -> bytes:
     if gzipped:
         try:
             body = bodies.gunzip(body, project.limits.legacy_decompressed)
-        except bodies.TooLarge:
+        except bodies.TooLargeError:
             raise _too_large(f"more than {project.limits.legacy_decompressed} bytes decompressed") from None
-        except bodies.BadEncoding:
+        except bodies.BadEncodingError:
             sentence = "failed to decode request: invalid GZIP data"
-            raise Refused(400, sentence, name="bad_gzip", rule=9) from None
+            raise RefusedError(400, sentence, name="bad_gzip", rule=9) from None
     try:
         body.decode("utf-8")
     except UnicodeDecodeError:
         sentence = "failed to decode request: invalid UTF8 in request payload"
-        raise Refused(400, sentence, name="not_utf8", rule=9) from None
+        raise RefusedError(400, sentence, name="not_utf8", rule=9) from None
     return body
 
 
-def _too_large(detail: str) -> Refused:
-    return Refused(413, f"maximum event size exceeded: {detail}", name="payload_too_large", rule=8)
+def _too_large(detail: str) -> RefusedError:
+    return RefusedError(413, f"maximum event size exceeded: {detail}", name="payload_too_large", rule=8)
 
 
 def _is_form(request: Request) -> bool:
@@ -171,18 +171,18 @@ def _data(text: str) -> bytes:
 def _check_key(batch: Batch, project: Project) -> bool:
     """Whether what this key sends is stored at all."""
     if not batch.keys:
-        raise Refused(401, "event submitted without an api_key", name="missing_key", rule=2)
+        raise RefusedError(401, "event submitted without an api_key", name="missing_key", rule=2)
     if len(set(batch.keys)) > 1:
         sentence = "batch submitted with inconsistent api_key values"
-        raise Refused(401, sentence, name="inconsistent_keys", rule=2)
+        raise RefusedError(401, sentence, name="inconsistent_keys", rule=2)
     problem = key_problem(batch.keys[0])
     if problem:
-        raise Refused(401, f"API key is not valid: {problem}", name="invalid_key", rule=2)
+        raise RefusedError(401, f"API key is not valid: {problem}", name="invalid_key", rule=2)
     if project.knows(batch.keys[0].strip()):
         return True
     if project.enforce_key:
         sentence = "project API key invalid: no project has this project API key"
-        raise Refused(401, sentence, name="unknown_key", rule=3)
+        raise RefusedError(401, sentence, name="unknown_key", rule=3)
     return False
 
 
@@ -199,11 +199,13 @@ def _accept(
 ) -> AcceptedEvent:
     name: str = event["event"]
     if not name:
-        raise Refused(400, "event submitted with an empty event name", name="missing_event_name", rule=12)
+        raise RefusedError(
+            400, "event submitted with an empty event name", name="missing_event_name", rule=12
+        )
     properties = _properties(event)
     if not isinstance(properties.get("$cookieless_mode", False), bool):
         sentence = "event submitted with invalid cookieless mode"
-        raise Refused(400, sentence, name="invalid_cookieless_mode", rule=12)
+        raise RefusedError(400, sentence, name="invalid_cookieless_mode", rule=12)
     uuid = canonical_uuid(event["uuid"]) if event.get("uuid") else None
     distinct_id = _distinct_id(event, properties, notes, name, uuid or "")
     if uuid is None:
@@ -236,7 +238,7 @@ def _properties(event: dict[str, Any]) -> dict[str, Any]:
         top = event.get(key)
         if top is not None:
             inside = properties.get(key)
-            properties[key] = {**(inside if isinstance(inside, dict) else {}), **top}
+            properties[key] = {**(inside if is_object(inside) else {}), **top}
     return properties
 
 
@@ -253,7 +255,7 @@ def _distinct_id(
     )
     text = raw if isinstance(raw, str) else "" if raw is None else compact(raw)
     if not text.strip():
-        raise Refused(400, "event submitted without a distinct_id", name="missing_distinct_id", rule=12)
+        raise RefusedError(400, "event submitted without a distinct_id", name="missing_distinct_id", rule=12)
     stored = text.replace("\0", "\ufffd")[:MAX_ID_CHARACTERS]
     if stored != raw:
         notes.find(
@@ -300,4 +302,4 @@ def _check_size(event: AcceptedEvent, project: Project, notes: Notes) -> None:
     if size > PLAIN_LIMIT:
         notes.find("near_size_limit", f"{size} bytes", event=event.name, uuid=event.uuid)
     if escaped_size(text) > project.limits.event:
-        raise Refused(413, f"maximum event size exceeded: {size} bytes", name="event_too_big", rule=14)
+        raise RefusedError(413, f"maximum event size exceeded: {size} bytes", name="event_too_big", rule=14)

@@ -16,7 +16,7 @@ from .exchange import Answer, Request
 from .instants import canonical_uuid, is_strict_utc, rfc3339_ns
 from .judgement import AcceptedEvent, Envelope, Judgement, Notes, Project, Sent, key_problem
 from .lint import lint_json
-from .strict_json import JsonObject, NotJson, compact, read
+from .strict_json import JsonObject, NotJsonError, compact, is_list, read
 from .v1_events import judge_events
 
 DOCS = "https://posthog.com/docs/api"
@@ -43,7 +43,7 @@ RETRY_STATUSES = frozenset({408, 500, 503, 504})
 """Errors that carry ``Retry-After: 1``; no other status does."""
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The whole request is answered with an error."""
 
     def __init__(self, status: int, tag: str, description: str, *, rule: int, uri: str = DOCS) -> None:
@@ -58,13 +58,13 @@ def judge_v1(request: Request, project: Project) -> Judgement:
     envelope: Envelope | None = None
     try:
         if request.method != "POST":
-            raise Refused(405, "", "", rule=1)
+            raise RefusedError(405, "", "", rule=1)
         stored = _check_head(request, project, notes)
         body = _read(request, project, notes)
         envelope = _envelope(request, body)
         judged = judge_events(body, request, project, notes)
         if judged.out_of_quota:
-            raise Refused(402, "billing_limit_exceeded", BILLING, rule=31, uri=BILLING_DOCS)
+            raise RefusedError(402, "billing_limit_exceeded", BILLING, rule=31, uri=BILLING_DOCS)
         if stored:
             accepted = judged.accepted
         words = {uuid: verdict.result for uuid, verdict in judged.results.items()}
@@ -77,7 +77,7 @@ def judge_v1(request: Request, project: Project) -> Judgement:
             words,
         )
         answer = results_answer(judged.entries())
-    except Refused as refused:
+    except RefusedError as refused:
         notes.refuse(refused.tag or "method_not_allowed", refused.rule, refused.status, refused.description)
         answer = error_answer(refused.status, refused.tag, refused.description, refused.uri)
     return Judgement(with_echo(answer, request), accepted, notes.refusals, notes.findings, envelope)
@@ -121,39 +121,39 @@ def _check_head(request: Request, project: Project, notes: Notes) -> bool:
     headers = request.headers
     authorization = headers.get("authorization")
     if authorization is None:
-        raise Refused(401, "missing_authorization", "Authorization header is required.", rule=20)
+        raise RefusedError(401, "missing_authorization", "Authorization header is required.", rule=20)
     missing = [name for name in REQUIRED if name.lower() not in headers]
     if missing:
         sentence = f"request is missing required headers: {json.dumps(missing)}"
-        raise Refused(400, "missing_required_headers", sentence, rule=21)
+        raise RefusedError(400, "missing_required_headers", sentence, rule=21)
     scheme, _, key = authorization.strip().partition(" ")
     if scheme.lower() != "bearer":
         raise _bad_header("Authorization must use Bearer scheme", rule=20)
     key = key.strip()
     if key_problem(key):
-        raise Refused(401, "invalid_api_token", "The provided API token is not valid.", rule=2)
+        raise RefusedError(401, "invalid_api_token", "The provided API token is not valid.", rule=2)
     _check_content(headers)
     _check_request_head(headers, notes)
     if project.knows(key):
         return True
     if project.enforce_key:
-        raise Refused(401, "invalid_api_token", "No project has this project API key.", rule=3)
+        raise RefusedError(401, "invalid_api_token", "No project has this project API key.", rule=3)
     return False
 
 
-def _bad_header(sentence: str, *, rule: int = 23) -> Refused:
-    return Refused(400, "invalid_header_value", f"invalid header value: {sentence}", rule=rule)
+def _bad_header(sentence: str, *, rule: int = 23) -> RefusedError:
+    return RefusedError(400, "invalid_header_value", f"invalid header value: {sentence}", rule=rule)
 
 
 def _check_content(headers: Mapping[str, str]) -> None:
     media_type = headers["content-type"].partition(";")[0].strip().lower()
     if media_type != "application/json":
         sentence = "Content-Type must be application/json"
-        raise Refused(415, "unsupported_content_type", sentence, rule=22)
+        raise RefusedError(415, "unsupported_content_type", sentence, rule=22)
     encoding = headers.get("content-encoding")
     if encoding is not None and encoding.strip().lower() not in DECODERS:
         sentence = "Content-Encoding must be one of gzip, deflate, br, zstd"
-        raise Refused(415, "unsupported_encoding", sentence, rule=22)
+        raise RefusedError(415, "unsupported_encoding", sentence, rule=22)
 
 
 def _check_request_head(headers: Mapping[str, str], notes: Notes) -> None:
@@ -182,22 +182,22 @@ def _check_request_head(headers: Mapping[str, str], notes: Notes) -> None:
 
 def _read(request: Request, project: Project, notes: Notes) -> JsonObject:
     document_bytes = _decompressed(request, project)
-    unreadable = Refused(400, "request_parsing_error", "Failed to parse request body.", rule=4)
+    unreadable = RefusedError(400, "request_parsing_error", "Failed to parse request body.", rule=4)
     try:
         document = read(document_bytes)
-    except NotJson:
+    except NotJsonError:
         raise unreadable from None
     lint_json(document, notes)
     body = document.value
     mistyped = _mistyped(body)
     if mistyped:
         notes.refuse("wrong_type", 25, 400, mistyped)
-        raise Refused(400, "request_parsing_error", "Failed to parse request body.", rule=25)
+        raise RefusedError(400, "request_parsing_error", "Failed to parse request body.", rule=25)
     assert isinstance(body, JsonObject)
     if not body["batch"]:
-        raise Refused(400, "empty_batch", "request batch is empty", rule=26)
+        raise RefusedError(400, "empty_batch", "request batch is empty", rule=26)
     if rfc3339_ns(body["created_at"]) is None:
-        raise Refused(400, "invalid_batch", "invalid batch: created_at must be RFC 3339", rule=26)
+        raise RefusedError(400, "invalid_batch", "invalid batch: created_at must be RFC 3339", rule=26)
     _check_uuids(body["batch"])
     _lint_body(body, notes)
     return body
@@ -207,27 +207,27 @@ def _decompressed(request: Request, project: Project) -> bytes:
     limits = project.limits
     if len(request.body) > limits.v1_wire:
         sentence = f"payload too large: Request body exceeds limit of {limits.v1_wire} bytes"
-        raise Refused(413, "payload_too_large", sentence, rule=24)
+        raise RefusedError(413, "payload_too_large", sentence, rule=24)
     if not request.body:
-        raise Refused(400, "empty_body", "request body is empty", rule=24)
+        raise RefusedError(400, "empty_body", "request body is empty", rule=24)
     encoding = request.headers.get("content-encoding")
     body = request.body
     if encoding is not None:
         try:
             body = DECODERS[encoding.strip().lower()](body, limits.v1_decompressed)
-        except bodies.BadEncoding:
+        except bodies.BadEncodingError:
             sentence = "Failed to decode request body."
-            raise Refused(400, "request_decoding_error", sentence, rule=24) from None
-        except bodies.TooLarge:
+            raise RefusedError(400, "request_decoding_error", sentence, rule=24) from None
+        except bodies.TooLargeError:
             raise _decompressed_too_large(limits.v1_decompressed) from None
     if len(body) >= limits.v1_decompressed:
         raise _decompressed_too_large(limits.v1_decompressed)
     return body
 
 
-def _decompressed_too_large(limit: int) -> Refused:
+def _decompressed_too_large(limit: int) -> RefusedError:
     sentence = f"payload too large: Decompressed body exceeds limit of {limit} bytes"
-    return Refused(413, "payload_too_large", sentence, rule=24)
+    return RefusedError(413, "payload_too_large", sentence, rule=24)
 
 
 def _mistyped(body: Any) -> str:
@@ -239,7 +239,7 @@ def _mistyped(body: Any) -> str:
     if not isinstance(body.get("historical_migration", False), bool):
         return "historical_migration"
     batch = body.get("batch")
-    if not isinstance(batch, list):
+    if not is_list(batch):
         return "batch"
     for position, event in enumerate(batch):
         if not isinstance(event, JsonObject):
@@ -258,12 +258,12 @@ def _check_uuids(batch: list[JsonObject]) -> None:
     for event in batch:
         text = event["uuid"].strip()
         if not text:
-            raise Refused(400, "missing_event_uuid", "missing event uuid", rule=27)
+            raise RefusedError(400, "missing_event_uuid", "missing event uuid", rule=27)
         uuid = canonical_uuid(text)
         if uuid is None:
-            raise Refused(400, "invalid_event_uuid", "invalid event uuid", rule=27)
+            raise RefusedError(400, "invalid_event_uuid", "invalid event uuid", rule=27)
         if uuid in seen:
-            raise Refused(400, "duplicate_event_uuid", f"duplicate event uuid: {uuid}", rule=27)
+            raise RefusedError(400, "duplicate_event_uuid", f"duplicate event uuid: {uuid}", rule=27)
         seen.add(uuid)
 
 

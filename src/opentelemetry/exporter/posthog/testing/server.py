@@ -100,7 +100,7 @@ class _HttpServer(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: _HttpServer
+    server: _HttpServer  # pyright: ignore[reportIncompatibleVariableOverride] - what makes handlers
     protocol_version = "HTTP/1.1"
     timeout = IDLE_SECONDS
     disable_nagle_algorithm = True
@@ -128,7 +128,12 @@ class _Handler(BaseHTTPRequestHandler):
             return
         host, port = self.client_address[:2]
         answer, fault = self.server.double.handle(
-            self.command, self.path, self.headers.items(), body, client=f"{host}:{port}", peer_ip=str(host)
+            self.command,
+            self.path,
+            list(self.headers.items()),
+            body,
+            client=f"{host}:{port}",
+            peer_ip=str(host),
         )
         if fault is not None and fault.stall:
             self.server.closing.wait(fault.stall)

@@ -16,7 +16,6 @@ from typing import Any
 from .findings import Finding
 from .group_types import GroupTypes
 from .ingestion import (
-    PERSON_KEYS,
     event_warnings,
     flag_called_allow_list,
     group_key_text,
@@ -26,9 +25,10 @@ from .ingestion import (
 from .instants import day
 from .judgement import AcceptedEvent
 from .lint import personless as is_personless
-from .stored import Change, GroupProfile, Person, Repeat, StoredEvent, Warning
+from .names import MERGE_EVENTS, PERSON_KEYS
+from .stored import Change, GroupProfile, IngestionWarning, Person, Repeat, StoredEvent
+from .strict_json import is_list, is_object
 
-MERGE_EVENTS = frozenset({"$identify", "$create_alias", "$merge_dangerously"})
 NO_PERSON_WRITES = frozenset({"$exception", "$$heatmap"})
 MAX_GROUP_KEY_UNITS = 400
 
@@ -50,7 +50,7 @@ class Store:
         self.rows: dict[tuple[str, str, str, str], StoredEvent] = {}
         self.groups: dict[tuple[str, str], GroupProfile] = {}
         self.persons: dict[str, Person] = {}  # by distinct id; merged persons are one object
-        self.warnings: list[Warning] = []
+        self.warnings: list[IngestionWarning] = []
         self.findings: list[Finding] = []
         self._ignored_types: set[str] = set()
 
@@ -101,7 +101,7 @@ class Store:
         self._write_row(event, properties, groups, arrival, personless=personless)
 
     def _warn(self, name: str, event: AcceptedEvent) -> None:
-        self.warnings.append(Warning(name, event.name, event.uuid))
+        self.warnings.append(IngestionWarning(name, event.name, event.uuid))
 
     def _write_row(
         self,
@@ -137,11 +137,11 @@ class Store:
     ) -> dict[str, str]:
         """Resolve ``$groups``, set ``$group_0..4``; what PostHog really linked."""
         if personless:
-            for index in range(GroupTypes.LIMIT):
-                properties.pop(f"$group_{index}", None)
+            for position in range(GroupTypes.LIMIT):
+                properties.pop(f"$group_{position}", None)
             return {}
         sent = properties.get("$groups")
-        if not isinstance(sent, Mapping):
+        if not is_object(sent):
             return {}
         read_only = event.name == "$exception" or event.name.startswith("$ai_")
         linked: dict[str, str] = {}
@@ -173,7 +173,7 @@ class Store:
             self._warn("group_key_too_long", event)
             return False
         group_set = properties.get("$group_set")
-        if group_set is not None and not isinstance(group_set, Mapping):
+        if group_set is not None and not is_object(group_set):
             self._warn("invalid_group_set", event)
             return True
         index = self._group_index(str(kind), event, create=True)
@@ -214,13 +214,13 @@ class Store:
             written[name] = value
             written.setdefault(f"$initial_{name.removeprefix('$')}", value)
         once, always, never = (properties.get(name) for name in ("$set_once", "$set", "$unset"))
-        if isinstance(once, Mapping):
+        if is_object(once):
             for name, value in once.items():
                 if written.get(name) is None:
                     written[name] = value
-        if isinstance(always, Mapping):
+        if is_object(always):
             written.update(always)
-        for name in never if isinstance(never, list | dict) else ():
+        for name in never if is_list(never) or is_object(never) else ():
             written.pop(name, None)
 
     def _merge_person(self, person: Person, event: AcceptedEvent, properties: dict[str, Any]) -> None:
@@ -252,8 +252,8 @@ def same(one: Any, other: Any) -> bool:
     """Deep equality as JSON knows it: True is not 1, but 1 is 1.0."""
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
+    if is_object(one) and is_object(other):
         return one.keys() == other.keys() and all(same(one[name], other[name]) for name in one)
-    if isinstance(one, list) and isinstance(other, list):
+    if is_list(one) and is_list(other):
         return len(one) == len(other) and all(map(same, one, other))
     return bool(one == other)

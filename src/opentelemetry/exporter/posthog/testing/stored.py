@@ -1,4 +1,4 @@
-"""What PostHog holds in the end, as plain values: events, group profiles with their past, persons, warnings."""
+"""What PostHog holds in the end, as plain values: events, groups with their past, persons, warnings."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
-class Warning:
+class IngestionWarning:
     """An ingestion warning, as PostHog lists them: visible in the project, never in an answer."""
 
     name: str

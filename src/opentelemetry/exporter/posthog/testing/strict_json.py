@@ -6,8 +6,9 @@ Python's own reader is lenient where PostHog is not, so everything that it would
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeGuard
 
 MAX_DEPTH = 127
 """Levels of nesting, counted from the root, that PostHog's parser reads on the legacy protocol."""
@@ -25,8 +26,8 @@ class JsonObject(dict[str, Any]):
         super().__init__(pairs)
         self.repeated: tuple[str, ...] = ()
         if len(self) != len(pairs):
-            seen: set[str] = set()
-            self.repeated = tuple(key for key, _ in pairs if key in seen or seen.add(key))
+            counts = Counter(key for key, _ in pairs)
+            self.repeated = tuple(key for key, count in counts.items() if count > 1)
 
 
 @dataclass(slots=True)
@@ -45,16 +46,16 @@ class Document:
         return ""
 
 
-class NotJson(ValueError):
+class NotJsonError(ValueError):
     """The bytes are not JSON. The message is for the answer; it holds nothing of the content."""
 
 
 def read(body: bytes) -> Document:
-    """Parse ``body``. Raises :class:`NotJson` for what no protocol takes; the rest is noted."""
+    """Parse ``body``. Raises :class:`NotJsonError` for what no protocol takes; the rest is noted."""
     problems: dict[str, str] = {}
 
     def refuse_constant(_: str) -> NoReturn:
-        raise NotJson("expected value")
+        raise NotJsonError("expected value")
 
     def integer(text: str) -> int | float:
         if len(text) > 309:  # longer than the largest double
@@ -82,11 +83,11 @@ def read(body: bytes) -> Document:
             object_pairs_hook=JsonObject,
         )
     except UnicodeDecodeError as error:
-        raise NotJson("invalid unicode code point") from error
+        raise NotJsonError("invalid unicode code point") from error
     except json.JSONDecodeError as error:
-        raise NotJson(f"{error.msg.lower()} at line {error.lineno} column {error.colno}") from error
+        raise NotJsonError(f"{error.msg.lower()} at line {error.lineno} column {error.colno}") from error
     except RecursionError:
-        raise NotJson("recursion limit exceeded") from None
+        raise NotJsonError("recursion limit exceeded") from None
     _inspect(value, problems, escapes="\\u" in text)
     return Document(value, problems)
 
@@ -102,7 +103,7 @@ def _inspect(root: Any, problems: dict[str, str], *, escapes: bool) -> None:
             if escapes and any(map(_has_surrogate, value)):
                 problems["lone_surrogate"] = "in a key"
             children: list[Any] = list(value.values())
-        elif isinstance(value, list):
+        elif is_list(value):
             children = value
         else:
             if escapes and isinstance(value, str) and _has_surrogate(value):
@@ -115,6 +116,16 @@ def _inspect(root: Any, problems: dict[str, str], *, escapes: bool) -> None:
 
 def _has_surrogate(text: str) -> bool:
     return any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def is_object(value: Any) -> TypeGuard[dict[str, Any]]:
+    """Whether a JSON value is an object."""
+    return isinstance(value, dict)
+
+
+def is_list(value: Any) -> TypeGuard[list[Any]]:
+    """Whether a JSON value is an array."""
+    return isinstance(value, list)
 
 
 def compact(value: Any) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,19 +9,11 @@ from .exchange import Request
 from .instants import canonical_uuid, is_strict_utc, rfc3339_ns
 from .judgement import AcceptedEvent, Notes, Project, Verdict, quota_of, stored_time
 from .lint import lint_event
-from .strict_json import JsonObject, compact, escaped_size
+from .names import ILLEGAL_IDS
+from .strict_json import JsonObject, compact, escaped_size, is_object
 
 MAX_NAME_BYTES = 200
 MAX_ID_BYTES = 200
-
-ILLEGAL_IDS = frozenset(
-    {
-        "0", "00000000-0000-0000-0000-000000000000", "[object object]", "anonymous", "anonymous-user", "backend",
-        "distinct_id", "distinctid", "email", "false", "guest", "id", "nan", "none", "not_authenticated", "null",
-        "system", "true", "undefined", "user",
-    }
-)  # fmt: skip
-"""Ids that name nobody: the event is stored without person and groups."""
 
 OPTIONS = {
     "cookieless_mode": "$cookieless_mode",
@@ -120,7 +111,7 @@ def read_options(options: Any) -> dict[str, Any] | None:
     """Options as the properties they become; None when one of them can't be read."""
     if options is None:
         return {}
-    if not isinstance(options, Mapping):
+    if not is_object(options):
         return None
     read: dict[str, Any] = {}
     for name, target in OPTIONS.items():
@@ -218,8 +209,8 @@ def _lint_fields(event: JsonObject, uuid: str, notes: Notes) -> None:
         notes.find("uuid_form", event=name, uuid=uuid)
     if not is_strict_utc(event["timestamp"]):
         notes.find("timestamp_form", "timestamp", event=name, uuid=uuid)
-    options = event.get("options")
-    for option, value in (options or {}).items():
+    options: dict[str, Any] = event.get("options") or {}
+    for option, value in options.items():
         if value is None:
             notes.find("null_option", option, event=name, uuid=uuid)
     for key in event.get("properties", {}):
