@@ -15,7 +15,8 @@ LIFTED = frozenset(
 CAMPAIGN = frozenset(
     {
         "utm_source", "utm_medium", "utm_campaign", "utm_content", "utm_name", "utm_term", "gclid",
-        "gad_source",         "gclsrc", "dclid", "gbraid", "wbraid", "fbclid", "msclkid", "twclid", "li_fat_id", "mc_cid", "igshid",
+        "gad_source", "gclsrc", "dclid", "gbraid", "wbraid", "fbclid", "msclkid", "twclid", "li_fat_id",
+        "mc_cid", "igshid",
         "ttclid", "rdt_cid", "irclid", "_kx", "epik", "qclid", "sccid",
     }
 )  # fmt: skip
@@ -27,7 +28,8 @@ SERVER_SIDE = frozenset({"$os", "$os_version"})
 RESERVED = frozenset(
     {
         "distinct_id", "$distinct_id", "token", "api_key", "$token", "$device_id", "$anon_distinct_id",
-        "alias",         "$user_id", "$cookieless_mode", "$ignore_sent_at", "$product_tour_id", "capture_internal",
+        "alias",
+        "$user_id", "$cookieless_mode", "$ignore_sent_at", "$product_tour_id", "capture_internal",
         "historical_migration", "$set_once", "$unset", "$group_0", "$group_1", "$group_2", "$group_3",
         "$group_4", "$ip", "$sent_at", "$insert_id", "$window_id", "$debug_images", "$cymbal_errors",
         "ph_product_tours", "$product_tours_activated", "$override_feature_flag_payloads",
