@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from .. import attributes as control
 from ..identifiers import MAX_ID_BYTES, group_distinct_id, keyed_uuid
@@ -13,8 +13,8 @@ from ..timestamp import LAST_NS
 from . import notes
 from .constants import NO_SERVICE
 from .identity import GROUP, NOBODY, USER, user_of
-from .privacy import OMITTED, is_suspicious
-from .properties import MAX_SAFE, MAX_TEXT, clean_text
+from .privacy import HEADS, OMITTED
+from .properties import MAX_SAFE, are_plain, clean_text
 
 if TYPE_CHECKING:
     from ..model import JsonValue
@@ -85,32 +85,25 @@ class CaptureMaker:
         )
 
     def add_attributes(
-        self, properties: dict[str, JsonValue], plan: Plan, attributes: Mapping[str, object], said: list[str]
+        self, properties: dict[str, JsonValue], plan: Plan, attributes: Mapping[str, Any], said: list[str]
     ) -> None:
         """Add what the attributes say, converted and under privacy. The hottest loop of the package: values
         that need no conversion pass without a call.
         """
         convert = self._converter.value
+        plain = are_plain([value for value in attributes.values() if type(value) is str])
         for key, name, pattern, identity in plan.event:
             value = attributes[key]
-            kind = type(value)
+            kind: type[Any] = type(value)
             if kind is str:
-                if (
-                    pattern is None
-                    and value.isascii()  # type: ignore[attr-defined]
-                    and "\0" not in value  # type: ignore[operator]
-                    and len(value) <= MAX_TEXT  # type: ignore[arg-type]
-                    and not is_suspicious(value)  # type: ignore[arg-type]
-                ):
-                    properties[name] = value  # type: ignore[assignment]
+                if plain and pattern is None and value[:2] not in HEADS:
+                    properties[name] = value
                     continue
-            elif kind is bool or value is None or (kind is int and -MAX_SAFE <= value <= MAX_SAFE):  # type: ignore[operator]
-                properties[name] = value  # type: ignore[assignment]
+            elif kind is bool or (kind is int and -MAX_SAFE <= value <= MAX_SAFE):
+                properties[name] = value
                 continue
             converted = convert(value, pattern)
-            if converted is OMITTED or (
-                identity and isinstance(value, str) and converted != clean_text(value)
-            ):
+            if converted is OMITTED or (identity and kind is str and converted != clean_text(value)):
                 said.append(notes.PROPERTY_PRIVATE)
                 properties.pop(name, None)  # nor what the signal or its resource says under the same name
                 continue

@@ -53,7 +53,7 @@ class GroupFinder:
             return NOTHING
         keys: dict[str, str] = {}
         problem: Reason | None = None
-        ambiguous = type_names(attributes.get(GROUP_AMBIGUOUS))
+        ambiguous = type_names(attributes[GROUP_AMBIGUOUS]) if GROUP_AMBIGUOUS in attributes else ()
         for type_, attribute in self._rules:
             value = attributes.get(attribute)
             if value is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from ..attributes import USER_KEYS
@@ -31,20 +32,22 @@ def identifier(value: object) -> str | None:
     A key like ``True`` or ``1.5`` or ``undefined`` is a mistake of whoever wrote it, and an event filed under
     it would spoil a real report.
     """
-    kind = type(value)
-    if kind is int:
-        text = str(value) if -(10**30) < value < 10**30 else ""  # type: ignore[operator]
-    elif kind is str:
-        text = clean_text(value).strip()  # type: ignore[arg-type]
-    elif isinstance(value, str):  # a str enum, among others
-        text = clean_text(str.__str__(value)).strip()
-    elif isinstance(value, int) and not isinstance(value, bool):
-        return identifier(int.__int__(value))
-    else:
+    if isinstance(value, str):
+        return _identifier(str.__str__(value))
+    if (
+        isinstance(value, int) and not isinstance(value, bool) and value.bit_length() <= 128
+    ):  # as wide as a UUID
+        return _identifier(int.__repr__(value))
+    return None
+
+
+@lru_cache(maxsize=4_096)  # the same few organizations and users come again and again
+def _identifier(text: str) -> str | None:
+    text = clean_text(text).strip()
+    if len(text.encode()) > MAX_ID_BYTES:
         return None
-    if not text or len(text) > MAX_ID_BYTES or len(text.encode()) > MAX_ID_BYTES:
-        return None
-    return None if text.strip("'\"").strip().lower() in ILLEGAL_IDS or not text.strip("'\"\ufffd ") else text
+    bare = text.strip("'\"\ufffd ")
+    return None if not bare or bare.lower() in ILLEGAL_IDS else text
 
 
 def user_of(attributes: Mapping[str, object]) -> tuple[str | None, bool]:

@@ -95,10 +95,11 @@ class Observer:
                     continue
                 value = converted
             kind = type(value)
-            if (kind is list or kind is dict) and not is_flat(value):
+            if kind is bool or kind is int or kind is float:
+                found[name] = value
+            elif not is_flat(value):
                 said.append(notes.GROUP_VALUE)
-                continue
-            if says_something(value):
+            elif says_something(value):
                 found[name] = value
         return found
 

@@ -94,10 +94,10 @@ _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*://)(?:[^/?#\s]*@)?([^/?#\s]*)([^?#
 
 def is_suspicious(text: str) -> bool:
     """Cheap first look: False for text that no shape below can match. Most values end here."""
-    return "@" in text or "://" in text or text[:2] in _HEADS or text[:1].isspace()
+    return "@" in text or "://" in text or text[:2] in HEADS or text[:1].isspace()
 
 
-_HEADS: Final = frozenset(
+HEADS: Final = frozenset(
     [
         *(
             "ey",
@@ -124,6 +124,7 @@ _HEADS: Final = frozenset(
         *(f"2{second}" for second in "234567"),
     ]
 )
+"""How tokens and card numbers begin."""
 
 
 def value_pattern(text: str) -> str | None:

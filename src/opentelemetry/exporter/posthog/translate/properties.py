@@ -92,6 +92,23 @@ def clean_text(text: str) -> str:
     return text
 
 
+def are_plain(texts: list[str]) -> bool:
+    """Can all these texts leave as they are, but for what their first two characters may begin? One look at
+    all of them together: a look at each costs as much as the rest of translation.
+    """
+    joined = "\n".join(texts)
+    return (
+        len(joined) <= MAX_TEXT
+        and joined.isascii()
+        and "\0" not in joined
+        and "@" not in joined
+        and "://" not in joined
+        and "\n " not in joined
+        and "\n\t" not in joined
+        and not joined[:1].isspace()
+    )
+
+
 def name_of(key: object) -> str:
     """The key of an attribute as the name of a property; "" for one that can't be any."""
     name = clean_text(key if type(key) is str else _text_of(key) or "")

@@ -11,8 +11,9 @@ that does (the property names that a group type has so far). Time and random bit
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind
 
 from ..identifiers import span_uuid
@@ -33,7 +34,6 @@ from .signals import Subject, copied
 
 if TYPE_CHECKING:
     from opentelemetry.sdk._logs import ReadableLogRecord
-    from opentelemetry.sdk.trace import ReadableSpan
 
     from ..model import Capture, JsonValue, Observation
     from ..settings.model import Settings
@@ -44,8 +44,8 @@ Stamps: TypeAlias = Callable[[int], "Mapping[str, str] | None"]
 LengthLimit: TypeAlias = Callable[["ReadableSpan"], "int | None"]
 """span → the SDK's limit for the length of its text values, in characters; None without one."""
 
-Decision: TypeAlias = "tuple[Verdict, dict[str, object], Found, Scope]"
-"""A verdict, and what was read to find it."""
+Decision: TypeAlias = "tuple[Verdict, Found]"
+"""A verdict, and the groups that were found on the way to it."""
 
 
 class Translation(NamedTuple):
@@ -59,6 +59,8 @@ class Translation(NamedTuple):
 
 _ALONE: Final = {id(reason): Translation(None, (), reason) for reason in Reason}
 """Most signals come to one of these. By identity: hashing an enum's member runs Python code."""
+
+_NOT_AN_ENTRY: Final = _ALONE[id(Reason.NOT_AN_ENTRY)]
 
 _NO_GROUP_BUT_RESOURCE: Final = Translation(None, (), Reason.NO_GROUP, (notes.RESOURCE_GROUP_UNUSED,))
 
@@ -101,7 +103,11 @@ class Translator:
 
     def span(self, span: ReadableSpan, *, now_ns: int) -> Translation:
         """Translate one finished span. ``now_ns``: wall clock, for the bound on times that lie ahead."""
-        verdict, attributes, found, scope = self._decide_span(span, None)
+        scope = self._scopes.get(span.instrumentation_scope)
+        attributes = copied(span.attributes)
+        if self._spans.is_dull(span, attributes) and not scope.own:
+            return _NOT_AN_ENTRY
+        verdict, found = self._decide_span(span, scope, attributes, None)
         if not isinstance(verdict, str) and _says_nothing(verdict, found):
             return self._alone(verdict, span.resource)
         return self._translation(
@@ -118,7 +124,9 @@ class Translator:
         self, record: ReadableLogRecord, *, now_ns: int, random_bits: Callable[[int], int]
     ) -> Translation:
         """Translate one log record. ``random_bits(n)``: a record has no id, so its uuid gets random bits."""
-        verdict, attributes, found, scope = self._decide_log(record, None)
+        scope = self._scopes.get(record.instrumentation_scope)
+        attributes = copied(record.log_record.attributes)
+        verdict, found = self._decide_log(record, scope, attributes, None)
         if not isinstance(verdict, str) and _says_nothing(verdict, found):
             return self._alone(verdict, record.resource)
         return self._translation(
@@ -136,11 +144,13 @@ class Translator:
         becomes. The same code decides; here it also writes down what it does.
         """
         trail: list[Step] = []
-        if hasattr(signal, "log_record"):
-            decision = self._decide_log(cast("ReadableLogRecord", signal), trail)
+        scope = self._scopes.get(signal.instrumentation_scope)
+        if isinstance(signal, ReadableSpan):
+            attributes = copied(signal.attributes)
+            verdict, found = self._decide_span(signal, scope, attributes, trail)
         else:
-            decision = self._decide_span(cast("ReadableSpan", signal), trail)  # type: ignore[redundant-cast]
-        verdict, attributes, found, _ = decision
+            attributes = copied(signal.log_record.attributes)
+            verdict, found = self._decide_log(signal, scope, attributes, trail)
         if (
             found.keys
             and self._hooks.opt_out
@@ -157,12 +167,12 @@ class Translator:
 
     # -- deciding -----------------------------------------------------------------------------------------
 
-    def _decide_span(self, span: ReadableSpan, trail: Trail) -> Decision:
-        scope = self._scopes.get(span.instrumentation_scope)
+    def _decide_span(
+        self, span: ReadableSpan, scope: Scope, attributes: dict[str, object], trail: Trail
+    ) -> Decision:
         early = Reason.PRESET_OFF if self._spans.off else Reason.OWN_SCOPE if scope.own else None
         if early is not None:
-            return early, {}, NOTHING, scope
-        attributes = copied(span.attributes)
+            return early, NOTHING
         found = self._finder.find(attributes)
         if found is NOTHING:
             if span.dropped_attributes:
@@ -176,21 +186,20 @@ class Translator:
         verdict = self._spans.verdict(
             span.name, span.kind, spans.has_local_parent(span), scope, attributes, found, trail
         )
-        return verdict, attributes, found, scope
+        return verdict, found
 
-    def _decide_log(self, record: ReadableLogRecord, trail: Trail) -> Decision:
-        scope = self._scopes.get(record.instrumentation_scope)
+    def _decide_log(
+        self, record: ReadableLogRecord, scope: Scope, attributes: dict[str, object], trail: Trail
+    ) -> Decision:
         early = Reason.PRESET_OFF if self._logs.off else Reason.OWN_SCOPE if scope.own else None
         if early is not None:
-            return early, {}, NOTHING, scope
-        given = record.log_record.attributes
-        attributes = copied(given)
+            return early, NOTHING
         found = self._finder.find(attributes)
         if found is NOTHING:
             if record.dropped_attributes:
                 found = EVICTED
         elif found.keys:
-            limit = getattr(given, "max_value_len", None)
+            limit = getattr(record.log_record.attributes, "max_value_len", None)
             if limit is not None:
                 found = self._finder.without_cut(found, attributes, limit)
         if self._groups_from_resource:
@@ -198,7 +207,7 @@ class Translator:
         if trail is not None:
             trail.extend(_group_steps(found))
         name = logs.event_name_of(record.log_record, attributes)
-        return self._logs.verdict(name, scope, attributes, trail), attributes, found, scope
+        return self._logs.verdict(name, scope, attributes, trail), found
 
     def _uncut(self, span: ReadableSpan, attributes: dict[str, object], found: Found) -> Found:
         limit = None if self._length_limit is None else self._length_limit(span)
