@@ -278,6 +278,21 @@ def test_groups_and_their_prefixes_meet_in_one_setting() -> None:
     assert made.groups == (GroupRule(type="organization", attribute="org_id", prefix="org_"),)
 
 
+def test_one_mistake_in_the_groups_is_not_told_again_for_what_depends_on_them() -> None:
+    resolution = resolve(
+        {**KEY, "groups": "team", "group_prefixes": "team=t.", "privacy": "group_properties.team=name"}, {}
+    )
+    assert problem_of(resolution).name == "groups"
+    assert resolve({**KEY, "privacy": "default=hash", "privacy_hash_key": "short"}, {}).problems[1:] == ()
+
+
+def test_a_prefix_that_fits_no_group_is_not_among_the_values() -> None:
+    """The group processor makes its rules from the values, whatever is wrong with the exporter's settings."""
+    resolution = resolve({**KEY, "group_prefixes": "team=t."}, {})
+    assert problem_of(resolution).name == "group_prefixes"
+    assert resolution.values["group_prefixes"] == {}
+
+
 def test_the_hash_key_comes_from_its_own_option() -> None:
     made = settings_of(
         {**KEY, "privacy": "patterns.email=hash"}, {P + "PRIVACY_HASH_KEY": "a secret of our own"}

@@ -44,6 +44,8 @@ OTHER_NAMES = {
 }
 """What neighbours call the same thing."""
 
+NO_PREFIXES: Mapping[str, str | None] = MappingProxyType({})
+
 SPOKEN_NAME = 60  # characters of an unknown name that a log line repeats
 
 
@@ -105,6 +107,7 @@ class _Reading:
         self.origins: dict[str, str] = {}
         self.problems: list[Problem] = []
         self.notices: list[str] = []
+        self._unusable: set[str] = set()  # options whose value was given and is wrong
 
     # -- one option ---------------------------------------------------------------------------------
 
@@ -120,6 +123,7 @@ class _Reading:
         try:
             self.values[option.name] = option.parse(written)
         except UnusableError as error:
+            self._unusable.add(option.name)
             for mistake in error.mistakes:
                 self._note(option, mistake, name=option.name if origin == KEYWORD else origin)
         else:
@@ -179,15 +183,17 @@ class _Reading:
         try:
             return rules(attributes, self.values["group_prefixes"])
         except UnusableError as error:
-            for mistake in error.mistakes:
-                self._note(BY_NAME["group_prefixes"], mistake)
-            return rules(attributes, {})
+            self.values["group_prefixes"] = NO_PREFIXES
+            if "groups" not in self._unusable:  # else the prefixes may well fit what was meant
+                for mistake in error.mistakes:
+                    self._note(BY_NAME["group_prefixes"], mistake)
+            return rules(attributes, NO_PREFIXES)
 
     def _privacy(self) -> PrivacyPolicy:
         policy: PrivacyPolicy = self.values["privacy"]
         hash_key: bytes | None = self.values["privacy_hash_key"]
         unknown = len(set(policy.group_properties or ()) - set(self.values["groups"]))
-        if unknown:
+        if unknown and "groups" not in self._unusable:
             self._note(
                 BY_NAME["privacy"],
                 Mistake(
@@ -195,8 +201,7 @@ class _Reading:
                     "Use the group types of `groups`.",
                 ),
             )
-        key_was_tried = any(problem.name in self._names("privacy_hash_key") for problem in self.problems)
-        if needs_hash_key(policy) and hash_key is None and not key_was_tried:
+        if needs_hash_key(policy) and hash_key is None and "privacy_hash_key" not in self._unusable:
             self._note(
                 BY_NAME["privacy"],
                 Mistake("asks for hash, and there is no key to hash with", "Set privacy_hash_key too."),
@@ -214,9 +219,6 @@ class _Reading:
             )
             return Compression.GZIP
         return compression
-
-    def _names(self, name: str) -> set[str]:
-        return {name, *BY_NAME[name].variables}
 
     # -- names that mean nothing --------------------------------------------------------------------
 
@@ -250,8 +252,6 @@ def _default(option: Option) -> Any:
         return option.parse(option.default)
     return _DEFAULTS_WITHOUT_TEXT.get(option.name)
 
-
-NO_PREFIXES: Mapping[str, str | None] = MappingProxyType({})
 
 _DEFAULTS_WITHOUT_TEXT: Mapping[str, object] = {
     "api_key": "",
