@@ -207,7 +207,7 @@ class OutboxFile:
             return False
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self._clock.time_ns() / 1e9))
         try:
-            target = rescue.set_aside(self._file, stamp)
+            target = rescue.set_aside(self._file, stamp, self._at)
         except (OSError, PostHogExporterError):
             return False
         if target is not None:
@@ -217,6 +217,16 @@ class OutboxFile:
             )
         self._next_look = float("-inf")
         return True
+
+    def others_wait(self) -> bool:
+        """True when there is a corrupted file that was not read yet, or one of a process that may be gone."""
+        if self._owner is None or self._clock.monotonic() < self._next_look:
+            return False
+        unread = (path for path in rescue.quarantined(self._file.path) if not self._is_absorbed(path.name))
+        return any(unread) or any(rescue.own_files(self._file.path))
+
+    def _is_absorbed(self, name: str) -> bool:
+        return self.look(lambda connection: tables.is_absorbed(connection, name)) is not False
 
     def look_after(self, max_age: float) -> None:
         """Check a file that was not closed, save what was put aside, adopt what was left behind."""
@@ -232,7 +242,7 @@ class OutboxFile:
             missing, self._missing = self._missing, 0
             self._miss(missing)
         rescue.forget_quarantined(self._file.path, before=self._clock.time_ns() / 1e9 - max_age)
-        adopted = rescue.adopt_orphans(self._file, owner=self._owner, clock=self._clock)
+        adopted = rescue.adopt_orphans(self._file, owner=self._owner, clock=self._clock, at=self._at)
         if adopted:
             self._report.note("outbox_adopted", adopted)
         self._reserve.ensure()
@@ -246,7 +256,7 @@ class OutboxFile:
 
     def _save_from(self, corrupted: Path) -> None:
         name = corrupted.name
-        if self.look(lambda connection: tables.is_absorbed(connection, name)) is not False:
+        if self._is_absorbed(name):
             return
         saved = 0
         with contextlib.suppress(sqlite3.Error, OSError):

@@ -11,7 +11,7 @@ import contextlib
 import os
 import secrets
 import sqlite3
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,20 +39,32 @@ MOST_ERRORS = 20_000
 
 SUFFIXES = ("", "-wal", "-shm")
 
+At = Callable[[str], None]
+"""Called at named points; tests put a crash there."""
+
 
 # -- corrupted files --------------------------------------------------------------------------------
 
 
-def set_aside(file: StateFile, stamp: str) -> Path | None:
-    """Rename the file with its log and index. None when another process did it first."""
+def set_aside(file: StateFile, stamp: str, at: At) -> Path | None:
+    """Rename the file with its log and index. None when another process did it first.
+
+    The log gets its new name before the file does and loses the old one after: whenever the process dies,
+    the file has its log beside it.
+    """
     before = _inode(file.path)
     target = file.path.with_name(f"{file.path.name}.corrupt-{stamp}-{secrets.token_hex(2)}")
     with file.alone():
         if before is None or _inode(file.path) != before:
             return None
-        for suffix in SUFFIXES:
-            with contextlib.suppress(FileNotFoundError):
-                os.rename(f"{file.path}{suffix}", f"{target}{suffix}")
+        at("aside.before_link")
+        with contextlib.suppress(FileNotFoundError):
+            os.link(f"{file.path}-wal", f"{target}-wal")
+        at("aside.before_rename")
+        os.rename(file.path, target)
+        at("aside.before_unlink")
+        for suffix in SUFFIXES[1:]:
+            Path(f"{file.path}{suffix}").unlink(missing_ok=True)
     return target
 
 
@@ -155,6 +167,11 @@ class OwnFile:
             self._descriptor = None
 
 
+def own_files(shared: Path) -> list[Path]:
+    """The files of processes that were forked behind Python's back, living ones too."""
+    return sorted(shared.parent.glob(f"{shared.stem}.fork-*.db"))
+
+
 @contextlib.contextmanager
 def _orphaned(path: Path) -> Generator[bool]:
     """True inside the block when the process that wrote ``path`` is gone; nobody else adopts it meanwhile."""
@@ -171,18 +188,18 @@ def _orphaned(path: Path) -> Generator[bool]:
         os.close(descriptor)
 
 
-def adopt_orphans(shared: StateFile, *, owner: StateOwner, clock: Clock) -> int:
+def adopt_orphans(shared: StateFile, *, owner: StateOwner, clock: Clock, at: At) -> int:
     """Move the rows of processes that are gone into the shared file. The number of events."""
     moved = 0
-    for path in sorted(shared.path.parent.glob(f"{shared.path.stem}.fork-*.db")):
+    for path in own_files(shared.path):
         # what goes wrong is left for the next look
         with contextlib.suppress(sqlite3.Error, OSError, PostHogExporterError), _orphaned(path) as orphaned:
             if orphaned and path.exists():
-                moved += _adopt(shared, path, owner, clock)
+                moved += _adopt(shared, path, owner, clock, at)
     return moved
 
 
-def _adopt(shared: StateFile, path: Path, owner: StateOwner, clock: Clock) -> int:
+def _adopt(shared: StateFile, path: Path, owner: StateOwner, clock: Clock, at: At) -> int:
     orphan = StateFile(path, schema=tables.SCHEMA, owner=owner, clock=clock)
     moved = 0
     with orphan.transaction() as connection:
@@ -195,10 +212,13 @@ def _adopt(shared: StateFile, path: Path, owner: StateOwner, clock: Clock) -> in
                     tables.count(connection, accepted=len(whole) + damaged, damaged=damaged)
                     moved += len(whole)
             shared.leave_note(tables.note_of(connection))
+        at("adopt.before_hand_over")
         with orphan.transaction() as connection:
             tables.hand_over(connection, rows)
             orphan.leave_note(tables.note_of(connection))
+    at("adopt.before_the_rest")
     _adopt_the_rest(shared, orphan)
+    at("adopt.before_unlink")
     with orphan.alone():
         for suffix in (*SUFFIXES, ".lock"):
             Path(f"{path}{suffix}").unlink(missing_ok=True)

@@ -300,6 +300,8 @@ class SqliteOutbox:
 
     def next_due(self) -> float | None:
         at = self._moment()
+        if self._file.others_wait():
+            return 0.0
         due = self._file.look(lambda connection: tables.next_due_ms(connection, at))
         return None if due is None else max(0.0, (due - at.now) / 1000)
 
