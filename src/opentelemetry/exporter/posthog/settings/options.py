@@ -90,10 +90,14 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         name="proxy", fields=("proxy",), parse=proxy, topic=Topic.CONNECTION, secret=True,
-        sentence="The URL of the proxy that requests go through. Proxy variables of the environment are "
-        "not read.",
+        sentence="The URL of the proxy that requests go through; it may carry a user name and a password.",
         effect="None.", fix="Write a URL such as http://proxy.example:3128.",
         text="http://proxy.example:3128", example="http://proxy.example:3128",
+    ),
+    _switch(
+        "proxy_from_environment", Topic.CONNECTION,
+        "Lets `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` decide where no proxy is named.",
+        "None.",
     ),
     Option(
         name="ca_bundle", fields=("ca_bundle",), parse=path, topic=Topic.CONNECTION,
