@@ -9,8 +9,10 @@ No lock: every step is one operation on a dict, so nothing can be stuck after a 
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Final
+from contextlib import suppress
+from typing import Final, TypeAlias
 
 MAX_SPANS: Final = 10_000
 """Spans remembered, of each kind: far more than are open at once or wait in a batch processor (2,048 + 512);
@@ -22,8 +24,10 @@ AMBIGUOUS: Final = ""
 USER: Final = "$user"
 """Stands beside the group types. PostHog has no group type that starts with ``$``."""
 
-_open: dict[int, Mapping[str, str]] = {}  # span id -> {group type: key}
-_evicted: dict[int, Mapping[str, str]] = {}  # the same for ended spans that lost attributes
+_Spans: TypeAlias = "OrderedDict[int, Mapping[str, str]]"  # a plain dict takes O(n) to find its oldest entry
+
+_open: _Spans = OrderedDict()  # span id -> {group type: key}
+_evicted: _Spans = OrderedDict()  # the same for ended spans that lost attributes
 
 
 def remember(span_id: int, keys: Mapping[str, str]) -> None:
@@ -33,13 +37,16 @@ def remember(span_id: int, keys: Mapping[str, str]) -> None:
         _shorten(_open)
 
 
-def end(span_id: int, *, lost_attributes: bool) -> None:
-    """The span ended. What we know of it is kept for the exporter only if the span itself lost attributes."""
-    keys = _open.pop(span_id, None)
-    if keys and lost_attributes:
-        _evicted[span_id] = keys
-        if len(_evicted) > MAX_SPANS:
-            _shorten(_evicted)
+def forget(span_id: int) -> Mapping[str, str] | None:
+    """The span ended, and its attributes speak for themselves from now on. What we had put, if anything."""
+    return _open.pop(span_id, None)
+
+
+def keep(span_id: int, keys: Mapping[str, str]) -> None:
+    """The span ended and lost attributes: the exporter may have to ask what they said."""
+    _evicted[span_id] = keys
+    if len(_evicted) > MAX_SPANS:
+        _shorten(_evicted)
 
 
 def keys_on(span_id: int) -> Mapping[str, str]:
@@ -53,8 +60,6 @@ def groups_of_span(span_id: int) -> Mapping[str, str] | None:
     return groups or None
 
 
-def _shorten(spans: dict[int, Mapping[str, str]]) -> None:
-    try:
-        spans.pop(next(iter(spans)), None)
-    except (RuntimeError, StopIteration):
-        return  # another thread did the same at this moment
+def _shorten(spans: _Spans) -> None:
+    with suppress(KeyError):  # other threads did the same at this moment
+        spans.popitem(last=False)

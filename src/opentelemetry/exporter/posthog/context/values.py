@@ -47,7 +47,7 @@ def instant(value: object) -> int | None:
 
 
 def attribute_value(value: object) -> AttributeValue | None:
-    """``value`` as every SDK version takes it without a warning; None if there is no such form."""
+    """``value`` as the SDK itself keeps it, whatever its version; None if there is no such form."""
     if isinstance(value, Enum):
         value = value.value
     if isinstance(value, (str, bool, int, float)):
@@ -64,5 +64,5 @@ def attribute_value(value: object) -> AttributeValue | None:
 def _alike(items: Sequence[object]) -> Sequence[str]:
     """Items of one type. Before SDK 1.42, a mixed list is refused with a warning in the application's log."""
     if None not in items and len({type(item) for item in items}) < 2:
-        return cast("Sequence[str]", items)
-    return [str(item) for item in items if item is not None]
+        return cast("Sequence[str]", tuple(items))
+    return tuple(str(item) for item in items if item is not None)

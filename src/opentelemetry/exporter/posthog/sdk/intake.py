@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from ..assembly import assemble
 from ..clock import SystemClock
+from ..context.blocks import configure
+from ..context.stamps import groups_of_span
 from ..diagnostics import Diagnostics, Stats
 from ..errors import ConfigurationError, PostHogExporterError
 from ..pipeline import Source
@@ -26,7 +28,6 @@ from ..runtime import SharedPipeline, share
 from ..settings.sources import resolve
 from ..translate.translator import Translator
 from ..version import __version__
-from .stamps import groups_of_span
 
 if TYPE_CHECKING:
     from opentelemetry.sdk._logs import ReadableLogRecord
@@ -151,6 +152,12 @@ def _configure(options: Mapping[str, object]) -> tuple[Settings | None, SharedPi
     settings = resolution.settings
     if settings is None or settings.disabled:
         return None, None, Diagnostics(clock=SystemClock())
+    # Blocks must write what this exporter reads. What is not asked for here, a processor may have asked for.
+    configure(
+        settings.groups,
+        propagate=settings.propagate_baggage or None,
+        trust=settings.groups_from_baggage or None,
+    )
     shared, differing = share(settings, lambda: _shared_pipeline(settings))
     if differing:
         _say_once(
