@@ -78,8 +78,8 @@ OPTIONS: tuple[Option, ...] = (
         name="host", fields=("host",), parse=host, topic=Topic.CONNECTION, fatal=True, default="us",
         fallbacks=("POSTHOG_HOST",),
         sentence="The region of the project (`us`, `eu`) or the URL of PostHog or of a reverse proxy, with "
-        "a path "
-        "if need be. PostHog's app hosts (https://eu.posthog.com) are corrected to their ingestion hosts.",
+        "a path if need be. PostHog's app hosts (https://eu.posthog.com) are corrected to their ingestion "
+        "hosts.",
         effect="A key of the other region is answered with 200 and its events are thrown away by PostHog.",
         fix="Write `us`, `eu` or a URL such as https://eu.i.posthog.com.",
         text="eu", example="https://eu.i.posthog.com",
@@ -136,9 +136,8 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="group_prefixes", fields=("groups",), parse=prefixes, topic=Topic.GROUPS, fatal=True,
         sentence="The prefix of the attributes that describe a group, where it is not what stands before "
-        "the last "
-        "dot of its key's attribute; `-` for a group without properties. A key without a dot, or under "
-        "`user.`, `service.`, `http.` and other shared namespaces, has no prefix unless given here.",
+        "the last dot of its key's attribute; `-` for a group without properties. A key without a dot, or "
+        "under `user.`, `service.`, `http.` and other shared namespaces, has no prefix unless given here.",
         effect="`organization.plan.name` becomes the group property `plan_name`.",
         fix="Write group_type=prefix. with the dot at the end, for group types that `groups` has.",
         text="organization=org_", example={"organization": "org_"},
@@ -214,10 +213,9 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="privacy", fields=("privacy",), parse=privacy, topic=Topic.PRIVACY, fatal=True,
         sentence="What may leave as a property: `default` and `patterns` (keep, drop, hash), `keep` and "
-        "`drop` "
-        "(attribute keys), `group_properties` (names allowed, by group type), `conventions` (further keys "
-        "of the "
-        "semantic conventions). Not given: all patterns are dropped, and the application's own keys pass.",
+        "`drop` (attribute keys), `group_properties` (names allowed, by group type), `conventions` (further "
+        "keys of the semantic conventions). Not given: all patterns are dropped, and the application's own "
+        "keys pass.",
         effect="What is dropped is on no event and in no profile; what is hashed can be counted, not read.",
         fix="Write default=drop;patterns.email=hash;keep=key,key;group_properties.organization=name,plan",
         text="patterns.email=hash;keep=organization.billing_email;group_properties.organization=name,plan",
@@ -238,9 +236,8 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         name="before_send", fields=("before_send",), parse=hook, topic=Topic.PRIVACY, fatal=True,
-        sentence="A function, or its import path `package.module:function`, that gets a copy of every "
-        "event and "
-        "returns it, or None to drop it. Imported at the first event; an error in it drops the event, "
+        sentence="A function, or its import path `package.module:function`, that gets a copy of every event "
+        "and returns it, or None to drop it. Imported at the first event; an error in it drops the event, "
         "counted.",
         effect="Events are what it returns.", fix="Write package.module:function.",
         text="shop.telemetry:before_send", example="shop.telemetry:before_send",
@@ -248,9 +245,8 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="opt_out", fields=("opt_out", "opt_out_ids"), parse=opt_out, topic=Topic.PRIVACY, fatal=True,
         sentence="Who is silenced: group keys and distinct ids, or a function `(kind, id) -> bool` or its "
-        "import "
-        "path, where kind is a group type or `user`. A single id with a colon is written with a comma "
-        "after it.",
+        "import path, where kind is a group type or `user`. A single id with a colon is written with a "
+        "comma after it.",
         effect="No event and no profile change of theirs arrives.",
         fix="Write ids with commas between them, or package.module:function.",
         text="org_42,user_7", example=["org_42", "user_7"],
@@ -318,10 +314,8 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="ledger", fields=("ledger",), parse=ledger, topic=Topic.PROFILES, secret=True,
         sentence="Where the exporter remembers what PostHog knows of every group: `memory`, a SQLite file "
-        "(path or "
-        "`sqlite:///path`), or Redis or Valkey (`redis://`, `rediss://`, `unix://`). Not given: "
-        "`ledger.db` in the "
-        "outbox's directory, or memory without an outbox.",
+        "(path or `sqlite:///path`), or Redis or Valkey (`redis://`, `rediss://`, `unix://`). Not given: "
+        "`ledger.db` in the outbox's directory, or memory without an outbox.",
         effect="Processes that share a ledger send each change once; memory forgets at a restart.",
         fix=LEDGER_FIX, text="rediss://cache.example:6379/0", example="rediss://cache.example:6379/0",
     ),
