@@ -1,0 +1,85 @@
+"""Captures and group updates into envelopes: everything that both protocols send alike, encoded once.
+
+Not in here is what each protocol says in its own place: library, person processing, session. See
+``legacy`` and ``v1``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from ..model import GROUP_IDENTIFY, Capture, Envelope, GroupUpdate
+from ..timestamp import rfc3339
+from .body import json_encoder
+
+WIRES_OWN: Final = frozenset(
+    {
+        "$lib", "$lib_version", "$process_person_profile", "$session_id", "$window_id", "$cookieless_mode",
+        "$ignore_sent_at", "$product_tour_id", "distinct_id",
+    }
+)  # fmt: skip
+"""Names that a protocol writes itself, or that PostHog reads from elsewhere: twice in one event is once too
+often, and the last one wins."""
+
+
+class Encoder:
+    """Makes envelopes. Pure; None where no JSON can be made of it, which costs that one alone.
+
+    ``geoip=False`` switches PostHog's look-up of the sender's address off: it is our server's.
+    """
+
+    def __init__(self, *, geoip: bool = False, encode: Callable[[object], bytes] | None = None) -> None:
+        self._encode = encode if encode is not None else json_encoder()
+        self._constant: dict[str, object] = {"$is_server": True}
+        if not geoip:
+            self._constant["$geoip_disable"] = True
+
+    def capture(self, capture: Capture) -> Envelope | None:
+        """``$groups`` and ``$set`` come from the capture's own fields; a property of that name never wins."""
+        given = capture.properties
+        if not WIRES_OWN.isdisjoint(given):
+            given = {name: value for name, value in given.items() if name not in WIRES_OWN}
+        properties: dict[str, object] = {**given, **self._constant}
+        if capture.groups:
+            properties["$groups"] = dict(capture.groups)
+        if capture.person:
+            properties["$set"] = dict(capture.person)
+        encoded = self._encoded(properties)
+        if encoded is None:
+            return None
+        return Envelope(
+            event=capture.name,
+            uuid=capture.uuid,
+            distinct_id=capture.distinct_id,
+            timestamp=rfc3339(capture.time_ns),
+            properties=encoded,
+            personless=capture.personless,
+            session_id=capture.session_id,
+        )
+
+    def group_update(self, update: GroupUpdate) -> Envelope | None:
+        """``$groupidentify``, always with person processing: PostHog writes no group without it."""
+        encoded = self._encoded(
+            {
+                "$group_type": update.group.type,
+                "$group_key": update.group.key,
+                "$group_set": dict(update.properties),
+                **self._constant,
+            }
+        )
+        if encoded is None:
+            return None
+        return Envelope(
+            event=GROUP_IDENTIFY,
+            uuid=update.uuid,
+            distinct_id=update.distinct_id,
+            timestamp=rfc3339(update.time_ns),
+            properties=encoded,
+        )
+
+    def _encoded(self, properties: Mapping[str, object]) -> bytes | None:
+        try:
+            return self._encode(properties)
+        except Exception:  # noqa: BLE001 - a value's own __str__ may raise anything; the caller counts it
+            return None
