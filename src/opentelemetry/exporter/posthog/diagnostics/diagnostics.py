@@ -6,17 +6,21 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 from ..model import GROUP_IDENTIFY
 from ..reasons import Reason
+from . import delivery_lines
 from .quiet_log import QuietLog
 from .stats import Stats, UpdateStats
-from .summary import final_words, is_loss, rate_line
+from .summary import HARMLESS, final_words, is_loss, rate_line
 
 if TYPE_CHECKING:
     from ..clock import Clock
     from ..model import Capture
+    from .delivery_lines import Delivery
+    from .self_metrics import SelfMetrics
 
 LOGGER_NAME = "opentelemetry.exporter.posthog"
 
@@ -31,6 +35,9 @@ MAX_NAMES = 1_000
 
 OTHER_NAMES = "(other names)"
 
+TURNED_AWAY = frozenset({Reason.INERT, Reason.SHUT_DOWN, Reason.TRANSLATION_ERROR})
+"""Reasons for not being selected that are failures of an export, not decisions."""
+
 
 class Diagnostics:
     """Counters, log lines and their rhythm. Safe for many threads; no method ever raises into an export.
@@ -41,6 +48,7 @@ class Diagnostics:
 
     def __init__(self, *, clock: Clock, logger: logging.Logger | None = None) -> None:
         self._clock = clock
+        self._metrics: SelfMetrics | None = None
         self._log = QuietLog(logger if logger is not None else logging.getLogger(LOGGER_NAME), clock)
         self._start_afresh()
 
@@ -68,6 +76,22 @@ class Diagnostics:
         self._start_afresh()
         self._log.reset()
 
+    # -- OpenTelemetry metrics of our own -------------------------------------------------------------------
+
+    def measure(self, server: str) -> None:
+        """Switch self-metrics on; ``server`` is the host's URL. Not switched on, they cost nothing."""
+        from .self_metrics import SelfMetrics
+
+        self._metrics = SelfMetrics(server, self.snapshot)
+
+    def exporting(self, signal: str, count: int) -> AbstractContextManager[None]:
+        """Around one export of ``count`` signals, on the thread that does it."""
+        return nullcontext() if self._metrics is None else self._metrics.exporting(signal, count)
+
+    def _lost(self, reason: str, count: int) -> None:
+        if self._metrics is not None and reason not in HARMLESS:
+            self._metrics.lost(reason, count)
+
     # -- counting ---------------------------------------------------------------------------------------
 
     def received(self, signal: str, count: int) -> None:
@@ -81,6 +105,8 @@ class Diagnostics:
         """Signals that became no capture, and why."""
         with self._lock:
             self._not_selected[word(reason)] += count
+        if reason in TURNED_AWAY:
+            self._lost(word(reason), count)
 
     def made(self, captures: Iterable[Capture]) -> None:
         """Captures that signals became."""
@@ -98,11 +124,13 @@ class Diagnostics:
         """Captures to which PostHog said no."""
         with self._lock:
             self._refused[word(reason)] += count
+        self._lost(word(reason), count)
 
     def dropped(self, reason: Reason | str, count: int) -> None:
         """Captures that we let go."""
         with self._lock:
             self._dropped[word(reason)] += count
+        self._lost(word(reason), count)
 
     def stored(self, delta: int) -> None:
         """Captures that came to rest on disk; negative when such ones were delivered, refused or dropped."""
@@ -126,6 +154,14 @@ class Diagnostics:
         """Any other counted word: what the ledger saved or forgot, which keys were no group keys."""
         with self._lock:
             self._notes[name] += count
+
+    def delivery(self, record: Delivery) -> None:
+        """What one delivery did: log lines and metrics. Its captures are counted by the pipeline."""
+        if self._metrics is not None:
+            self._metrics.answered(record.statuses)
+        for level, kind, message in delivery_lines.lines(record):
+            self._log.line(level, kind, message)
+        self._log.debug(lambda: delivery_lines.summary(record))
 
     def _count_names(self, names: Counter[str]) -> None:
         for counts in (self._events, self._window_events):
@@ -151,10 +187,6 @@ class Diagnostics:
             )
 
     # -- log lines: never a key, never the value of a property ---------------------------------------------
-
-    def debug(self, message: str) -> None:
-        """One line a delivery, for those who switched it on."""
-        self._log.always(logging.DEBUG, message)
 
     def info_once(self, kind: str, message: str) -> None:
         """Something worth saying once a process."""

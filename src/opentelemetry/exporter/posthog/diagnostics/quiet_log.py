@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -60,6 +61,10 @@ class QuietLog:
     def always(self, level: int, message: str) -> bool:
         """Write a line of which there are few by nature."""
         return self._write(level, message)
+
+    def debug(self, message: Callable[[], str]) -> bool:
+        """Write a line for those who asked for all of them; it is only made for them."""
+        return self._logger.isEnabledFor(logging.DEBUG) and self._write(logging.DEBUG, message())
 
     def _turn(self, kind: str) -> int | None:
         """Lines withheld since the last one if it is this kind's turn; None while it has to be quiet."""

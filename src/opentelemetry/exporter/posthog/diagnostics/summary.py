@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from ..reasons import Reason
+
 if TYPE_CHECKING:
     from .stats import Stats
 
@@ -17,8 +19,8 @@ LARGEST = 3
 NAME_LENGTH = 60
 """Characters of an event name in a line."""
 
-HARMLESS = frozenset({"dry_run"})
-"""Drops that somebody asked for."""
+HARMLESS = frozenset(reason.value for reason in (Reason.DRY_RUN, Reason.BEFORE_SEND, Reason.DUPLICATE_UUID))
+"""Drops that somebody asked for, or that lose nothing."""
 
 
 def rate_line(events: Mapping[str, int], seconds: float) -> str:

@@ -42,6 +42,9 @@ logger = logging.getLogger("opentelemetry.exporter.posthog")
 
 SPAN, LOG = "span", "log"
 
+INTERNAL_METRICS = "OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED"
+"""The SDK's switch for the metrics that its own parts keep of themselves."""
+
 _said: set[str] = set()
 """What was already logged in this process: two exporters with the same mistake are one mistake."""
 
@@ -66,7 +69,8 @@ class Intake(Generic[SignalT]):
             shared.turn_away(self._source.signal, len(batch), Reason.SHUT_DOWN)
             return False
         try:
-            return shared.export(self._source, batch)
+            with self._counts.exporting(self._source.signal, len(batch)):
+                return shared.export(self._source, batch)
         except BaseException as error:
             # An exception, SystemExit included, would kill the batch processor's worker for good. Only on the
             # main thread do exit signals belong to somebody else; everything is settled by now.
@@ -170,7 +174,10 @@ def _configure(options: Mapping[str, object]) -> tuple[Settings | None, SharedPi
 
 def _shared_pipeline(settings: Settings) -> SharedPipeline:
     _say_once(logging.INFO, start_line(settings))
-    return SharedPipeline(settings, Diagnostics(clock=SystemClock()), assemble)
+    diagnostics = Diagnostics(clock=SystemClock())
+    if os.environ.get(INTERNAL_METRICS, "").strip().lower() == "true":
+        diagnostics.measure(settings.host)
+    return SharedPipeline(settings, diagnostics, assemble)
 
 
 def start_line(settings: Settings) -> str:
