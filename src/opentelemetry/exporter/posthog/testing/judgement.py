@@ -121,6 +121,9 @@ class Notes:
         self.refusals.append(Refusal(name, rule, status, self._number, event, uuid, detail))
 
 
+PLAIN_LIMIT = 921_600
+"""Bytes of JSON above which PostHog's own SDKs drop an event before sending."""
+
 FUTURE_NS = 23 * 3600 * 1_000_000_000
 """A stored time further ahead than this becomes the server's own."""
 

@@ -14,6 +14,7 @@ from . import bodies
 from .exchange import Answer, Request
 from .instants import canonical_uuid, iso, lenient_ns, uuid7_at
 from .judgement import (
+    PLAIN_LIMIT,
     AcceptedEvent,
     Judgement,
     Notes,
@@ -27,9 +28,6 @@ from .lint import lint_event, lint_json
 from .strict_json import NotJsonError, compact, escaped_size, is_object, read
 
 HYDRATION = "failed to hydrate events from request: non-engage request missing event name attribute"
-
-PLAIN_LIMIT = 921_600
-"""Bytes of JSON above which PostHog's own SDKs drop an event before sending."""
 
 MAX_ID_CHARACTERS = 200
 

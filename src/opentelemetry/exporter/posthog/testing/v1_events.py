@@ -7,7 +7,7 @@ from typing import Any
 
 from .exchange import Request
 from .instants import canonical_uuid, is_strict_utc, rfc3339_ns
-from .judgement import AcceptedEvent, Notes, Project, Verdict, quota_of, stored_time
+from .judgement import PLAIN_LIMIT, AcceptedEvent, Notes, Project, Verdict, quota_of, stored_time
 from .lint import lint_event
 from .names import ILLEGAL_IDS
 from .strict_json import JsonObject, compact, escaped_size, is_object
@@ -152,8 +152,11 @@ def _take(
     accepted = _accepted(event, uuid, request)
     lint_event(accepted, notes)
     illegal = accepted.distinct_id.lower() in ILLEGAL_IDS
-    size = escaped_size(compact({**event, "properties": accepted.properties}))
-    if size > project.limits.event:
+    text = compact({**event, "properties": accepted.properties})
+    plain_bytes = len(text.encode("utf-8", "surrogatepass"))
+    if plain_bytes > PLAIN_LIMIT:
+        notes.find("near_size_limit", f"{plain_bytes} bytes", event=accepted.name, uuid=uuid)
+    if escaped_size(text) > project.limits.event:
         return Verdict("drop", "event_too_big")
     asked = project.verdict_on(uuid, accepted.name)
     if asked is not None and asked.result in ("drop", "retry"):
