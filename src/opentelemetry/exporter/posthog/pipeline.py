@@ -25,7 +25,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
@@ -35,9 +35,11 @@ from .settings.model import OutboxMode
 
 if TYPE_CHECKING:
     from .clock import Clock
+    from .delivery.caretaker import Caretaker
+    from .delivery.drain import Drainer
     from .delivery.outbox import Outbox, Receipt
     from .diagnostics import Diagnostics
-    from .groups import GroupLedger
+    from .groups.group_ledger import GroupLedger
     from .settings.model import Settings
 
 SignalT = TypeVar("SignalT")
@@ -85,8 +87,10 @@ class Deliver(Protocol):
     """The courier, as the pipeline needs it."""
 
     def deliver(self, envelopes: Sequence[Envelope], *, deadline: float) -> list[Outcome]: ...
+    def hasten(self) -> None: ...
     def interrupt(self) -> None: ...
     def close(self) -> None: ...
+    def after_fork_in_child(self) -> None: ...
 
 
 class Source(NamedTuple, Generic[SignalT]):
@@ -107,6 +111,7 @@ class Pipeline:
         encode: Encode,
         courier: Deliver,
         outbox: Outbox | None,
+        drainer: Drainer | None,
         diagnostics: Diagnostics,
         clock: Clock,
     ) -> None:
@@ -115,9 +120,18 @@ class Pipeline:
         self._encode = encode
         self._courier = courier
         self._outbox = outbox
+        self._drainer = drainer
+        self._caretaker: Caretaker | None = None
         self._diagnostics = diagnostics
         self._clock = clock
         self._running = Running()
+        self._closed = False
+
+    def employ(self, caretaker: Caretaker) -> None:
+        """Let ``caretaker`` call :meth:`tend` while something waits, be it of an earlier life."""
+        self._caretaker = caretaker
+        if self._outbox is not None:
+            caretaker.wake()
 
     # -- the way of a batch -------------------------------------------------------------------------
 
@@ -130,6 +144,9 @@ class Pipeline:
         deadline = self._clock.monotonic() + self._settings.timeout
         with self._running():
             self._diagnostics.received(source.signal, len(batch))
+            if self._closed:
+                self._diagnostics.not_selected(Reason.SHUT_DOWN, len(batch))
+                return False
             captures, observations = self._translate(source, batch)
             if self._settings.dry_run:
                 self._diagnostics.dropped(Reason.DRY_RUN, len(captures))
@@ -137,7 +154,17 @@ class Pipeline:
             updates = self._ledger.observe(observations) if observations else []
             kept = self._carry(captures, updates, deadline)
         self._diagnostics.tick()
+        self._wake_caretaker()
         return kept
+
+    def _wake_caretaker(self) -> None:
+        if self._caretaker is not None and not self._caretaker.alive and self._something_waits():
+            self._caretaker.wake()
+
+    def _something_waits(self) -> bool:
+        waiting = self._ledger.waiting()
+        stored = self._outbox is not None and self._outbox.next_due() is not None
+        return bool(waiting.unsaved or waiting.dirty or stored)
 
     def _translate(
         self, source: Source[SignalT], batch: Sequence[SignalT]
@@ -153,7 +180,9 @@ class Pipeline:
                 result = translate(signal)
             except Exception as error:  # noqa: BLE001 - one signal that can't be read must not cost the batch
                 diagnostics.not_selected(Reason.TRANSLATION_ERROR)
-                diagnostics.error("translation_error", f"a signal could not be translated: {type(error).__name__}")
+                diagnostics.error(
+                    "translation_error", f"a signal could not be translated: {type(error).__name__}"
+                )
                 continue
             observations.extend(result.observations)
             for note in result.notes:
@@ -214,7 +243,7 @@ class Pipeline:
     def _deliver(
         self, envelopes: Sequence[Envelope], deadline: float
     ) -> tuple[Sequence[Outcome], BaseException | None]:
-        """Outcomes in the order of ``envelopes``, and what interrupted the interpreter meanwhile, if anything.
+        """Outcomes in the order of ``envelopes``, and what interrupted the interpreter meanwhile, if so.
 
         An attempt that was interrupted may have arrived, so its outcome is unknown: the ledger then waits
         for the request to be surely dead before it sends other contents.
@@ -311,7 +340,7 @@ class Pipeline:
         if updates:
             self._settle_updates(updates, [Outcome(OutcomeKind.RETRY, "deadline")] * len(updates))
 
-    # -- flush and shutdown -------------------------------------------------------------------------
+    # -- flush, care and shutdown -------------------------------------------------------------------
 
     def force_flush(self, timeout: float) -> bool:
         """Send what waits, as far as it may be sent now. True: nothing is left that a kill would lose.
@@ -324,30 +353,30 @@ class Pipeline:
             return False
         with self._running():
             self._flush_groups(deadline)
-            self._drain(deadline)
+            if self._drainer is not None:
+                self._drainer.drain_once(self._end_of_round(deadline))
         return self._ledger.clean()
 
     def _flush_groups(self, deadline: float) -> None:
-        """Everything in the pocket, everything dirty. The window of a claim bounds each round."""
-        end = min(deadline, self._clock.monotonic() + self._settings.timeout)
+        end = self._end_of_round(deadline)  # before the claims: their window counts from here
         self._carry((), self._ledger.flush(force=True), end)
 
-    def _drain(self, deadline: float) -> None:
-        if self._drainer is not None:
-            self._drainer.drain_once(min(deadline, self._clock.monotonic() + self._settings.timeout))
+    def _end_of_round(self, deadline: float) -> float:
+        """A round of claims and attempts lasts at most one send window."""
+        return min(deadline, self._clock.monotonic() + self._settings.timeout)
 
     def tend(self) -> float | None:
-        """Do what no export may come for; seconds until it is worth calling again, None when nothing waits."""
+        """Do what no export may come for. Seconds until the next call is due, None when nothing waits."""
         if self._closed:
             return None
         deadline = self._clock.monotonic() + self._settings.timeout
         with self._running():
             self._carry((), self._ledger.flush(force=False), deadline)
-            drained_next = self._drainer.tend(deadline) if self._drainer is not None else None
-        waits = [wait for wait in (self._ledger_wait(), drained_next) if wait is not None]
+            drain_again = self._drainer.tend(deadline) if self._drainer is not None else None
+        waits = [wait for wait in (self._until_ledger_is_due(), drain_again) if wait is not None]
         return min(waits, default=None)
 
-    def _ledger_wait(self) -> float | None:
+    def _until_ledger_is_due(self) -> float | None:
         waiting = self._ledger.waiting()
         if not (waiting.unsaved or waiting.dirty):
             return None
@@ -356,30 +385,53 @@ class Pipeline:
         return max(MIN_PAUSE, waiting.next_due - self._clock.monotonic())
 
     def shutdown(self, timeout: float) -> None:
-        """Let running exports end, send what may be sent, leave the rest where it is durable. Never raises.
+        """Let running exports end, send what may be sent, leave the rest where it is durable.
 
-        Retry pauses are cut short at once; a running request is cut off only when the time is up.
+        Pauses between attempts end at once. A running request is cut off only when the time is up; what it
+        carried is then settled as unknown: stored, or counted as dropped.
         """
         if self._closed:
             return
         self._closed = True
         deadline = self._clock.monotonic() + timeout
         self._courier.hasten()
-        if not self._running.wait(max(0.0, timeout - CUT_OFF_RESERVE)):
+        if self._running.wait(timeout - CUT_OFF_RESERVE):
+            with self._running():
+                self._flush_groups(deadline)
+                self._carry((), self._ledger.last_act(), self._end_of_round(deadline))
+        else:
             self._courier.interrupt()
             self._running.wait(CUT_OFF_RESERVE)
-        elif deadline > self._clock.monotonic():
-            self._flush_groups(deadline)
-            self._carry((), self._ledger.last_act(), deadline)
+        if self._caretaker is not None:
+            self._caretaker.stop(max(0.0, deadline - self._clock.monotonic()))
         self._ledger.close()
         if self._outbox is not None:
             self._outbox.close()
         self._courier.close()
         self._diagnostics.final_line()
 
+    # -- fork ---------------------------------------------------------------------------------------
+
+    def before_fork(self) -> None:
+        self._ledger.before_fork()
+        if self._outbox is not None:
+            self._outbox.before_fork()
+
+    def after_fork_in_parent(self) -> None:
+        if self._outbox is not None:
+            self._outbox.after_fork_in_parent()
+        self._ledger.after_fork_in_parent()
+
+    def after_fork_in_child(self) -> None:
+        """The exports that ran in the parent go on there; nothing runs here yet."""
+        self._running = Running()
+        for part in (self._ledger, self._outbox, self._courier, self._drainer, self._caretaker):
+            if part is not None:
+                part.after_fork_in_child()
+
 
 class Running:
-    """Knows which calls are inside, so that a flush can wait for those that came before it, and only those."""
+    """Knows which calls are inside, so that a flush can wait for those before it, and only those."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()  # guards what follows
@@ -387,7 +439,7 @@ class Running:
         self._next_ticket = 0
 
     @contextmanager
-    def __call__(self) -> Iterator[None]:
+    def __call__(self) -> Generator[None]:
         with self._changed:
             ticket = self._next_ticket
             self._next_ticket += 1

@@ -21,6 +21,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from .errors import PostHogExporterError
 from .reasons import Reason
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class SharedPipeline:
         self._pipeline: Pipeline | None = None
         self._holders = 0
         self._closed = False
+        self._inert = False
 
     # -- holders ------------------------------------------------------------------------------------
 
@@ -85,7 +87,7 @@ class SharedPipeline:
     def export(self, source: Source[SignalT], batch: Sequence[SignalT]) -> bool:
         pipeline = self._open()
         if pipeline is None:
-            self.turn_away(source.signal, len(batch), Reason.SHUT_DOWN)
+            self.turn_away(source.signal, len(batch), Reason.INERT if self._inert else Reason.SHUT_DOWN)
             return False
         return pipeline.export(source, batch)
 
@@ -117,9 +119,17 @@ class SharedPipeline:
         with self._lock:
             if self._closed:
                 return None
-            if self._pipeline is None:
-                self._pipeline = self._assemble(self.settings, self.diagnostics)
+            if self._pipeline is None and not self._inert:
+                self._pipeline = self._assembled()
             return self._pipeline
+
+    def _assembled(self) -> Pipeline | None:
+        try:
+            return self._assemble(self.settings, self.diagnostics)
+        except PostHogExporterError as error:  # a state file of another project: inert, and said once
+            self._inert = True
+            self.diagnostics.error("inert", f"the PostHog exporter sends nothing: {error}")
+            return None
 
     # -- fork ---------------------------------------------------------------------------------------
 

@@ -52,7 +52,9 @@ _said: set[str] = set()
 class Intake(Generic[SignalT]):
     """Takes one exporter's batches. All methods are safe from many threads and never raise for a user."""
 
-    def __init__(self, shared: SharedPipeline | None, source: Source[SignalT], *, counts: Diagnostics) -> None:
+    def __init__(
+        self, shared: SharedPipeline | None, source: Source[SignalT], *, counts: Diagnostics
+    ) -> None:
         self._shared = shared
         self._source = source
         self._counts = counts
@@ -129,7 +131,11 @@ def span_source(settings: Settings | None) -> Source[ReadableSpan]:
     if settings is None:
         return Source(SPAN, _nothing)
     translate = Translator(settings, stamps=groups_of_span).span
-    return Source(SPAN, lambda span: translate(span, now_ns=time.time_ns()))
+
+    def translated(span: ReadableSpan) -> Translation:
+        return translate(span, now_ns=time.time_ns())
+
+    return Source(SPAN, translated)
 
 
 def log_source(settings: Settings | None) -> Source[ReadableLogRecord]:
@@ -140,7 +146,11 @@ def log_source(settings: Settings | None) -> Source[ReadableLogRecord]:
     if settings is None:
         return Source(LOG, _nothing)
     translate, bits = Translator(settings).log, random.SystemRandom().getrandbits
-    return Source(LOG, lambda record: translate(record, now_ns=time.time_ns(), random_bits=bits))
+
+    def translated(record: ReadableLogRecord) -> Translation:
+        return translate(record, now_ns=time.time_ns(), random_bits=bits)
+
+    return Source(LOG, translated)
 
 
 def _nothing(signal: object) -> Translation:

@@ -40,7 +40,7 @@ class PostHogLogExporter(LogRecordExporter):
         return self._intake.force_flush(timeout_millis / 1_000)
 
     def shutdown(self, timeout_millis: float = 30_000) -> None:
-        """Flush and let go, within ``timeout_millis``; the project's pipeline closes with its last exporter."""
+        """Flush and let go within ``timeout_millis``; the pipeline closes with the last of its exporters."""
         self._intake.shutdown(timeout_millis / 1_000)
 
     def stats(self) -> Stats:

@@ -33,7 +33,8 @@ class PostHogSpanExporter(SpanExporter):
     >>> from opentelemetry.sdk.trace import TracerProvider
     >>> from opentelemetry.sdk.trace.export import BatchSpanProcessor
     >>> provider = TracerProvider()
-    >>> provider.add_span_processor(BatchSpanProcessor(PostHogSpanExporter(api_key="phc_...")))  # doctest: +SKIP
+    >>> exporter = PostHogSpanExporter(api_key="phc_...", groups={"organization": "organization.id"})
+    >>> provider.add_span_processor(BatchSpanProcessor(exporter))
     """
 
     def __init__(self, **options: Unpack[ExporterOptions]) -> None:
@@ -49,7 +50,7 @@ class PostHogSpanExporter(SpanExporter):
         return self._intake.force_flush(timeout_millis / 1_000)
 
     def shutdown(self, timeout_millis: float = 30_000) -> None:
-        """Flush and let go, within ``timeout_millis``; the project's pipeline closes with its last exporter."""
+        """Flush and let go within ``timeout_millis``; the pipeline closes with the last of its exporters."""
         self._intake.shutdown(timeout_millis / 1_000)
 
     def stats(self) -> Stats:

@@ -1,0 +1,119 @@
+"""The parts of a pipeline put together, from settings to something that delivers.
+
+Called at the first batch, on the exporting thread, so everything expensive (httpx, SQLite, Redis) is
+imported here and not before. The parts know each other only through the small interfaces they are given.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import secrets
+from typing import TYPE_CHECKING
+
+from .clock import Clock, SystemClock
+from .pipeline import Pipeline
+
+if TYPE_CHECKING:
+    from .delivery.outbox import Outbox
+    from .delivery.transport import Transport
+    from .diagnostics import Diagnostics
+    from .groups.group_ledger import GroupLedger
+    from .settings.model import Settings
+
+
+def assemble(
+    settings: Settings,
+    diagnostics: Diagnostics,
+    *,
+    transport: Transport | None = None,
+    clock: Clock | None = None,
+    background: bool = True,
+) -> Pipeline:
+    """Build the pipeline of ``settings``. Another ``transport`` or ``clock`` is what tests pass.
+
+    ``background=False`` never starts a thread: what waits is sent by the next export or flush only. Raises
+    :class:`~.errors.ForeignStateError` when a state file belongs to somebody else.
+    """
+    from .delivery.caretaker import Caretaker
+    from .delivery.courier import Courier
+    from .delivery.drain import Drainer
+    from .delivery.suppression import suppressed
+    from .wire.encoding import Encoder
+
+    clock = clock or SystemClock()
+    courier = Courier(
+        transport=transport or _transport(settings),
+        settings=settings,
+        clock=clock,
+        random=random.SystemRandom(),
+        observer=diagnostics.delivery,
+    )
+    outbox = _outbox(settings, diagnostics, clock)
+    pipeline = Pipeline(
+        settings=settings,
+        ledger=_ledger(settings, diagnostics, clock, courier.request_life),
+        encode=Encoder(geoip=settings.geoip),
+        courier=courier,
+        outbox=outbox,
+        drainer=Drainer(outbox, courier, clock=clock, report=diagnostics) if outbox is not None else None,
+        diagnostics=diagnostics,
+        clock=clock,
+    )
+    if background:
+
+        def failed(error: BaseException) -> None:
+            diagnostics.error("caretaker", f"looking after what waits ended in {type(error).__name__}")
+
+        pipeline.employ(Caretaker(pipeline.tend, clock=clock, failed=failed, around=suppressed))
+    return pipeline
+
+
+def _transport(settings: Settings) -> Transport:
+    from .delivery.httpx_transport import HttpxTransport
+
+    return HttpxTransport(
+        proxy=settings.proxy, ca_bundle=settings.ca_bundle, trust_env=settings.proxy_from_environment
+    )
+
+
+def _outbox(settings: Settings, diagnostics: Diagnostics, clock: Clock) -> Outbox | None:
+    if settings.outbox is None:
+        return None
+    from .delivery.sqlite_outbox import SqliteOutbox
+    from .sqlite import StateOwner
+
+    outbox = SqliteOutbox(
+        settings.outbox,
+        owner=StateOwner(settings.host, settings.api_key),
+        clock=clock,
+        report=diagnostics,
+        max_bytes=settings.outbox_max_bytes,
+        max_age=settings.outbox_max_age,
+    )
+    outbox.verify()
+    return outbox
+
+
+def _ledger(settings: Settings, diagnostics: Diagnostics, clock: Clock, request_life: float) -> GroupLedger:
+    from .groups.group_ledger import GroupLedger
+    from .groups.memory import MemoryStore
+
+    return GroupLedger(
+        MemoryStore(clock=clock, max_groups=settings.ledger_max_groups),
+        clock=clock,
+        window=settings.timeout,
+        request_life=request_life,
+        group_interval=settings.group_interval,
+        project=project_of(settings),
+        worker=f"{os.getpid()}-{secrets.token_hex(4)}",
+        random=random.SystemRandom().getrandbits,
+        report=diagnostics.note,
+        max_groups=settings.ledger_max_groups,
+    )
+
+
+def project_of(settings: Settings) -> str:
+    """Whose groups these are, for keyed digests that agree between processes. Not the key itself."""
+    return hashlib.sha256(f"{settings.host}\0{settings.api_key}".encode()).hexdigest()
