@@ -1,0 +1,9 @@
+"""What is known of every group, and the right to say it: see ``ledger.py`` for the rule."""
+
+from __future__ import annotations
+
+from .group_ledger import GroupLedger, Notice, Waiting
+from .memory import MemoryStore
+from .store import LedgerStore
+
+__all__ = ["GroupLedger", "LedgerStore", "MemoryStore", "Notice", "Waiting"]

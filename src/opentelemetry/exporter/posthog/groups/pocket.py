@@ -1,0 +1,179 @@
+"""What this process observed and has not yet seen settled or superseded.
+
+Per property the newest stamp *with its value*: if the store forgets, or its reply is lost, the observation is
+still here. An entry leaves only on a word about a stamp that is not older than its own, since a newer one may
+have come in while the reply to the older was under way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Final
+
+from .known import ALWAYS, Moment
+from .ledger import Answers, Entry, Standing
+from .stamp import (
+    PRESENCE,
+    PRESENCE_STAMP,
+    Digester,
+    canonical_json,
+    digest_of,
+    moment_of,
+    times_text,
+)
+from .store import Sighting
+
+if TYPE_CHECKING:
+    from ..model import Group, Observation
+
+MAX_GROUPS: Final = 10_000
+"""Groups in the pocket. Beyond it, while the store is down, what it has not taken is let go and counted."""
+
+
+class Held:
+    """One group in the pocket."""
+
+    __slots__ = ("current", "entries", "print", "settled", "unsaved")
+
+    def __init__(self) -> None:
+        self.entries: dict[str, Entry] = {}
+        self.print: int | None = None  # of the set last seen
+        self.current: dict[str, str] = {}  # stamps of that set
+        self.settled: dict[str, str] = {}  # property -> what the ledger called settled
+        self.unsaved = True  # the store has not taken everything
+
+    @property
+    def all_settled(self) -> bool:
+        """Whether the set last seen is, value by value, what PostHog holds."""
+        return not self.entries and all(
+            digest_of(self.settled.get(name, "")) == digest_of(stamp) for name, stamp in self.current.items()
+        )
+
+    @property
+    def oldest(self) -> Moment:
+        """The oldest moment for which the ledger has called the set settled."""
+        stamps = [self.settled[name] for name in self.current if name != PRESENCE]
+        return moment_of(min(stamps)) if stamps else ALWAYS
+
+
+class Pocket:
+    """The pocket of one process. Not thread-safe."""
+
+    __slots__ = ("_digester", "_held", "unspeakable")
+
+    def __init__(self, digester: Digester) -> None:
+        self._digester = digester
+        self._held: dict[Group, Held] = {}
+        self.unspeakable = 0  # values of which no JSON could be made
+
+    # -- in -----------------------------------------------------------------------------------------
+
+    def add(self, print_: int | None, observation: Observation) -> None:
+        """Something that the ledger must hear of."""
+        group = observation.group
+        held = self._held.get(group)
+        if held is None:
+            held = self._held[group] = Held()
+        self._merge(held, print_, observation)
+
+    def _merge(self, held: Held, print_: int | None, seen: Observation) -> None:
+        times = times_text(seen.time_ns, seen.seen_ns)
+        if print_ is not None and print_ == held.print:
+            current = self._later(held, times, seen)
+        else:
+            current = self._stamped(held, times, seen)
+        held.print, held.current = print_, current
+
+    def _later(self, held: Held, times: str, seen: Observation) -> dict[str, str]:
+        """The set of before, at another time: no value need be looked at again."""
+        current = {name: times + digest_of(stamp) for name, stamp in held.current.items() if name != PRESENCE}
+        for name, stamp in current.items():
+            entry = held.entries.get(name)
+            if entry is None:
+                return self._stamped(held, times, seen)
+            if stamp > entry.stamp:
+                if digest_of(entry.stamp) != digest_of(stamp):
+                    return self._stamped(held, times, seen)
+                held.entries[name] = entry._replace(stamp=stamp, service=seen.service)
+                held.unsaved = True
+        self._present(held, seen)
+        return {PRESENCE: PRESENCE_STAMP, **current}
+
+    def _stamped(self, held: Held, times: str, seen: Observation) -> dict[str, str]:
+        self._present(held, seen)
+        current = {PRESENCE: PRESENCE_STAMP}
+        for name, value in seen.properties.items():
+            if name == PRESENCE:
+                continue
+            try:
+                text = canonical_json(value)
+            except (ValueError, TypeError, RecursionError):
+                self.unspeakable += 1
+                continue
+            stamp = current[name] = times + self._digester.digest(text)
+            self._put(held, name, Entry(stamp, text, seen.service))
+        return current
+
+    def _present(self, held: Held, seen: Observation) -> None:
+        if PRESENCE not in held.entries:
+            held.unsaved = True
+            self._put(held, PRESENCE, Entry(PRESENCE_STAMP, f"{max(seen.time_ns, 0):020d}", seen.service))
+
+    def _put(self, held: Held, name: str, entry: Entry) -> None:
+        former = held.entries.get(name)
+        if former is None or entry.stamp > former.stamp:
+            held.entries[name] = entry
+            held.unsaved = True
+
+    # -- out ----------------------------------------------------------------------------------------
+
+    def sightings(self, groups: Iterable[Group]) -> list[Sighting]:
+        return [
+            Sighting(group, dict(held.entries))
+            for group in groups
+            if (held := self._held.get(group)) is not None and held.entries
+        ]
+
+    def answered(self, group: Group, asked: Mapping[str, str], answers: Answers) -> Held | None:
+        """Take a reply about the stamps ``asked``. What is held of the group, None when that was nothing."""
+        held = self._held.get(group)
+        if held is None:
+            return None
+        for name, answer in answers.items():
+            if answer.standing is Standing.PENDING:
+                held.settled.pop(name, None)
+                continue
+            if answer.standing is Standing.SETTLED:
+                held.settled[name] = answer.want
+            stamp = answer.want if answer.want else asked.get(name, "")
+            entry = held.entries.get(name)
+            if entry is not None and entry.stamp <= stamp:
+                del held.entries[name]
+        if all(asked.get(name, "") >= entry.stamp for name, entry in held.entries.items()):
+            held.unsaved = False
+        if not held.entries:
+            del self._held[group]
+        return held
+
+    def let_go(self, group: Group) -> None:
+        self._held.pop(group, None)
+
+    # -- seen from outside --------------------------------------------------------------------------
+
+    def groups(self) -> list[Group]:
+        return list(self._held)
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    @property
+    def unsaved(self) -> int:
+        return sum(held.unsaved for held in self._held.values())
+
+    def take_unspeakable(self) -> int:
+        """Values let go since this was last asked."""
+        count, self.unspeakable = self.unspeakable, 0
+        return count
+
+    def clear(self) -> None:
+        self._held.clear()

@@ -1,0 +1,128 @@
+"""The seam between the process side of the ledger and whatever keeps its state.
+
+A store applies the rule (``ledger.py``) to its groups, each call atomically per group, and many groups a
+call, since a call may cross a network. It decides nothing by itself. Every call may raise
+:class:`~opentelemetry.exporter.posthog.errors.PostHogExporterError`; nothing that was asked may then be
+taken as done, though it may have been: every operation is safe to repeat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, NamedTuple, Protocol
+from zlib import crc32
+
+from ..model import Group
+from .ledger import DAY, HEALING_DAYS, Answers, Entry, Grant, GroupState, Haste, Settlement, Terms
+
+SWEEP_LIMIT: Final = 32
+"""Groups one sweep takes up: a script over more holds a Redis for longer than its other users like."""
+
+
+class Call(NamedTuple):
+    """What every call to a store carries."""
+
+    terms: Terms
+    birth: int = 0  # of the store, as this process knows it; 0: not yet
+    contradicted: bool = False  # the store answered older stamps than it had before: a copy was restored
+
+
+class Sighting(NamedTuple):
+    """Everything one worker has to say of one group."""
+
+    group: Group
+    entries: Mapping[str, Entry]
+
+
+class Seen(NamedTuple):
+    """How the properties of a group stand, and the right to send it, if it was given."""
+
+    group: Group
+    answers: Answers
+    grant: Grant | None = None
+
+
+class Reply(NamedTuple):
+    """Answers in the order of what was asked, and the store's own birth and clock (µs)."""
+
+    seen: Sequence[Seen]
+    birth: int
+    now: int
+
+
+class StoreWaiting(NamedTuple):
+    """What a sweep would find: groups with something to send, and seconds until the first may be granted."""
+
+    dirty: int
+    due_in: float | None
+
+
+class StoreCounts(NamedTuple):
+    """What happened inside a store since it was last asked."""
+
+    evicted: int = 0
+    full: int = 0  # observations let go because no group could be evicted
+    lost: int = 0  # loss marks
+
+
+class LedgerStore(Protocol):
+    """Keeps the state of groups. Safe for threads; shared ones for processes too."""
+
+    @property
+    def durable(self) -> bool:
+        """Whether what it took survives this process."""
+        ...
+
+    @property
+    def write_behind(self) -> float:
+        """Seconds that a newer time of an unchanged value may stay in the process."""
+        ...
+
+    def observe(
+        self, sightings: Sequence[Sighting], call: Call, *, claim: bool = True, haste: Haste = Haste.NONE
+    ) -> Reply:
+        """Merge what was seen and, with ``claim``, take the right to send what differs."""
+        ...
+
+    def settle(self, ends: Sequence[tuple[Group, Settlement]], call: Call) -> Reply:
+        """Write down what became of claims; a reply may grant a group again to the same worker."""
+        ...
+
+    def sweep(self, call: Call, *, limit: int = SWEEP_LIMIT) -> Reply:
+        """Grants of groups that nobody else comes for: holders died, buckets were empty, times were quiet."""
+        ...
+
+    def last_act(self, call: Call) -> Reply:
+        """Grants of everything that is left, cooling or not, where nobody comes after; elsewhere nothing."""
+        ...
+
+    def waiting(self, terms: Terms) -> StoreWaiting: ...
+
+    def counts(self) -> StoreCounts: ...
+
+    def show(self, group: Group) -> GroupState | None:
+        """For people: the whole state of one group."""
+        ...
+
+    def groups(self) -> Iterator[Group]:
+        """For people: every group that is remembered, in no order."""
+        ...
+
+    def forget(self, group: Group | None, terms: Terms) -> int:
+        """Send again what is observed next, of one group or (None) of all. How many groups that were."""
+        ...
+
+    def before_fork(self) -> None: ...
+
+    def after_fork_in_parent(self) -> None: ...
+
+    def after_fork_in_child(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def healing_of(group: Group) -> int:
+    """Microseconds until a confirmed value of this group is sent again: 30 days ± 20 %, the same in every
+    process, so that groups that were first seen on one day do not all heal on one day."""
+    spread = crc32(f"{group.type}\0{group.key}".encode("utf-8", "surrogatepass"))
+    return HEALING_DAYS * DAY * (800 + spread % 401) // 1000
