@@ -67,7 +67,8 @@ def update(
         "$is_server": True,
         **parts.pop("properties", {}),
     }
-    return event(number, event="$groupidentify", distinct_id=f"${kind}_{key}", properties=properties, **parts)
+    parts = {"event": "$groupidentify", "distinct_id": f"${kind}_{key}", "properties": properties, **parts}
+    return event(number, **parts)
 
 
 def props(**more: Any) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from .instants import uuid7_time_ms, uuid_version
 from .judgement import AcceptedEvent
+from .lint import personless
 from .store import same
 from .strict_json import is_object
 
@@ -62,7 +63,7 @@ class GroupMemory:
 
 
 def _group(event: AcceptedEvent) -> tuple[str, str] | None:
-    if event.name != "$groupidentify":
+    if event.name != "$groupidentify" or personless(event):  # a personless update writes no group
         return None
     return str(event.properties.get("$group_type")), str(event.properties.get("$group_key"))
 

@@ -150,8 +150,10 @@ def _take(
     """Accept a valid event, unless it is too big or a verdict was asked for."""
     _lint_fields(event, uuid, notes)
     accepted = _accepted(event, uuid, request)
-    lint_event(accepted, notes)
     illegal = accepted.distinct_id.lower() in ILLEGAL_IDS
+    if illegal:
+        accepted = replace(accepted, person_processing=False)
+    lint_event(accepted, notes)
     text = compact({**event, "properties": accepted.properties})
     plain_bytes = len(text.encode("utf-8", "surrogatepass"))
     if plain_bytes > PLAIN_LIMIT:
@@ -162,7 +164,7 @@ def _take(
     if asked is not None and asked.result in ("drop", "retry"):
         return asked
     hot = asked is not None and asked.details == "person_processing_disabled"
-    judged.accepted.append(_without_person(accepted) if illegal or hot else accepted)
+    judged.accepted.append(replace(accepted, person_processing=False) if hot else accepted)
     if asked is not None:
         return asked
     return STORED_WITHOUT_PERSON if illegal else OK
@@ -200,10 +202,6 @@ def _accepted(event: JsonObject, uuid: str, request: Request) -> AcceptedEvent:
         client=request.client,
         peer_ip=request.peer_ip,
     )
-
-
-def _without_person(event: AcceptedEvent) -> AcceptedEvent:
-    return replace(event, person_processing=False)
 
 
 def _lint_fields(event: JsonObject, uuid: str, notes: Notes) -> None:
