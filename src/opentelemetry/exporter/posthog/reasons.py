@@ -81,7 +81,7 @@ _TEXTS: dict[Reason, ReasonText] = {
         "Set posthog.event on it, add a rule, or choose another preset.",
     ),
     Reason.NOT_AN_ENTRY: ReasonText(
-        "It is a step inside a request, not the entry: its parent is in this process, or it is an outgoing call.",
+        "It is a step inside a request, not its entry: its parent is in this process, or it calls out.",
         "Set posthog.event on it, set the group attribute on it in your own code, or add a rule.",
     ),
     Reason.NO_GROUP: ReasonText(
@@ -109,8 +109,8 @@ _TEXTS: dict[Reason, ReasonText] = {
         "Open a span of its own for each group, inside `with organization(...)`.",
     ),
     Reason.INVALID_GROUP_KEY: ReasonText(
-        "The group attribute holds no key: blank, longer than 200 bytes, neither text nor a whole number, or a word "
-        "like null, undefined or 0.",
+        "The group attribute holds no key: blank, longer than 200 bytes, neither text nor a whole number, or a "
+        "word like null, undefined or 0.",
         "Set the attribute to the organization's own id, and not at all where none is known.",
     ),
     Reason.GROUP_EVICTED: ReasonText(

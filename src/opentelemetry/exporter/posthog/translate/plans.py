@@ -160,7 +160,7 @@ class Planner:
             return notes.PROPERTY_RESERVED
         if name in CAMPAIGN and not self._settings.campaign_properties:
             return notes.PROPERTY_CAMPAIGN
-        if key in self._privacy.drop or name in self._privacy.drop:
+        if key in self._privacy.drop or name in self._privacy.drop or self._privacy.text(name) != name:
             return notes.PROPERTY_PRIVATE
         kept = key in self._privacy.keep or name in self._privacy.keep
         identity = key in self._group_keys or key in control.USER_KEYS

@@ -80,7 +80,7 @@ def key_pattern(key: str) -> str | None:
 
 # -- shapes of values ---------------------------------------------------------------------------------
 
-_EMAIL = re.compile(r"(?:mailto:)?[^\s@<>,;]+@[^\s@<>,;]+\.[^\s@<>,;.]{2,}", re.IGNORECASE)
+_EMAIL = re.compile(r"(?:mailto:)?[^\s@<>,;:/]+@[^\s@<>,;:/]+\.[^\s@<>,;:/.]{2,}", re.IGNORECASE)
 _NAMED_EMAIL = re.compile(r"[^<>@]*<[^\s@<>]+@[^\s@<>]+>")
 _JWT = re.compile(r"eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*", re.ASCII)
 _TOKEN = re.compile(

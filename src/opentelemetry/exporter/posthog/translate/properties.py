@@ -197,9 +197,11 @@ class _Walk:
             return OMITTED
         found: dict[str, JsonValue] = {}
         for key, entry in islice(entries.items(), MAX_ITEMS):
-            name = name_of(key)
+            name = self._converter.text(name_of(key))  # a map may be keyed by e-mail addresses
+            if name is OMITTED or not name:
+                continue
             converted = self.value(entry, pattern or self._converter.key_pattern(name), depth)
-            if name and converted is not OMITTED:
+            if converted is not OMITTED:
                 found[name] = converted
         return found
 
