@@ -224,9 +224,9 @@ class Story:
                 "report created": {"u_ada", "u_bob", "u_cleo", "u_hedy"},
                 "report tagged": {"u_bob"},
                 "report exported": {"u_hedy"},
-                "subscription created": {f"organization_{ACME}"},
-                "subscription updated": {f"organization_{ACME}"},
-                "subscription canceled": {f"organization_{ACME}"},
+                "subscription created": {f"$organization_{ACME}"},
+                "subscription updated": {f"$organization_{ACME}"},
+                "subscription canceled": {f"$organization_{ACME}"},
             },
         )
 
