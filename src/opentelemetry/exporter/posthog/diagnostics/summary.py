@@ -22,6 +22,9 @@ NAME_LENGTH = 60
 HARMLESS = frozenset(reason.value for reason in (Reason.DRY_RUN, Reason.BEFORE_SEND, Reason.DUPLICATE_UUID))
 """Drops that somebody asked for, or that lose nothing."""
 
+WITHHELD = "property_"
+"""Notes that count properties kept back from what was sent start so."""
+
 
 def rate_line(events: Mapping[str, int], seconds: float) -> str:
     """Events by name, their rate, and what a month at this rate would be.
@@ -57,8 +60,9 @@ def final_words(stats: Stats) -> str:
     ]
     if updates.refused:
         parts.insert(2, f"{updates.refused:,} group updates refused")
-    signals = f"of {stats.received:,} signals not selected {_by_reason(stats.not_selected)}"
-    return f"{', '.join(parts)}; {signals}"
+    signals = f"; of {stats.received:,} signals not selected {_by_reason(stats.not_selected)}"
+    withheld = {note: count for note, count in stats.notes.items() if note.startswith(WITHHELD)}
+    return ", ".join(parts) + signals + (f"; properties withheld {_by_reason(withheld)}" if withheld else "")
 
 
 def is_loss(stats: Stats) -> bool:
