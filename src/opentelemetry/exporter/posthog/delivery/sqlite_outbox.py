@@ -345,8 +345,10 @@ class SqliteOutbox:
                 trouble=self._file.trouble,
             )
 
-        nothing = OutboxStatus(path=str(self.path), max_bytes=self._max_bytes, trouble=self._file.trouble)
-        return self._file.look(look) or nothing
+        found = self._file.look(look)
+        if found is None:
+            return OutboxStatus(path=str(self.path), max_bytes=self._max_bytes, trouble=self._file.trouble)
+        return found
 
     def stored(self, most: int = 100) -> list[StoredParcel]:
         """The oldest parcels, for people."""
