@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from ..errors import PostHogExporterError
+from ..errors import LedgerError, PostHogExporterError
 from ..model import Group, GroupUpdate, Observation, Outcome, OutcomeKind
 from .known import Known, Settled, Touch, print_of
 from .ledger import SECOND, Answers, Ending, Grant, Haste, Settlement, Standing, Terms
@@ -40,6 +40,9 @@ BACKOFF_MAX: Final = 300.0
 
 LATE: Final = 300 * 1_000_000_000
 """Nanoseconds after its event time from which a first sight is worth telling."""
+
+CLOCK_TOLERANCE: Final = 300 * 1_000_000_000
+"""Nanoseconds. Below it, hosts differ as hosts do."""
 
 FLAPPING_TURNS: Final = 10
 """Changes of one property of one group within ten minutes. People change plans less often than that."""
@@ -117,8 +120,8 @@ class GroupLedger:
         self._pocket = Pocket(self._digester)
         self._unsaid: list[Unsaid] = []
         self._failures: dict[Group, int] = {}
-        self._birth = 0
-        self._contradicted = False
+        self._contradicted: set[Group] = set()
+        self._ahead_ns = 0  # how far the store's clock is ahead of ours, where that matters
         self._store_back_at = 0.0
         self._next_round = self._clock.monotonic() + self._write_behind()
 
@@ -154,8 +157,13 @@ class GroupLedger:
         moments, touched = known.moments, known.touched
         urgent: dict[Group, None] = {}
         received = saved = 0
+        ahead = self._ahead_ns
         for observation in observations:
             received += 1
+            if ahead:
+                observation = observation._replace(
+                    time_ns=observation.time_ns + ahead, seen_ns=observation.seen_ns + ahead
+                )
             group, time_ns, seen_ns, properties, _ = observation
             moment = time_ns << 64 | seen_ns
             print_ = print_of(group, properties)
@@ -214,9 +222,10 @@ class GroupLedger:
         if reply is None:
             self._bound_pocket()
             return []
+        asked = {sighting.group: sighting for sighting in sightings}
         with self._lock:
-            for sighting, seen in zip(sightings, reply.seen, strict=True):
-                self._take(sighting, seen.answers)
+            for seen in reply.seen:
+                self._take(asked[seen.group], seen.answers)
         return self._granted(reply, before)
 
     def _take(self, sighting: Sighting, answers: Answers) -> None:
@@ -248,7 +257,7 @@ class GroupLedger:
             for name in settled.names:
                 answer = answers.get(name)
                 if answer is not None and answer.want and moment_of(answer.want) < settled.told:
-                    self._contradicted = True
+                    self._contradicted.add(group)
 
     # -- the way back -------------------------------------------------------------------------------
 
@@ -298,8 +307,13 @@ class GroupLedger:
                 self._unsaid = unsaid + self._unsaid
             return []
         with self._lock:
-            for (group, end), seen in zip(ends, reply.seen, strict=True):
-                self._learn(group, self._pocket.answered(group, end.stamps, seen.answers))
+            answers = {seen.group: seen.answers for seen in reply.seen}
+            for one in unsaid:
+                if one.group in answers:
+                    stamps = one.claim.stamps
+                    self._learn(one.group, self._pocket.answered(one.group, stamps, answers[one.group]))
+                else:
+                    self._unsaid.append(one)
         return self._granted(reply, before)
 
     # -- grants -------------------------------------------------------------------------------------
@@ -352,24 +366,49 @@ class GroupLedger:
         if self._clock.monotonic() < self._store_back_at:
             return None
         with self._lock:
-            call = Call(self._terms, self._birth, self._contradicted)
+            contradicted = frozenset(self._contradicted)
         try:
-            reply = ask(call)
+            reply = ask(Call(self._terms, contradicted))
         except PostHogExporterError as error:
-            self._store_back_at = self._clock.monotonic() + STORE_PAUSE
-            self._count("ledger_down", 1)
-            self._notice(
-                f"ledger_down:{type(error).__name__}",
-                f"the ledger can't be reached, group updates wait: {error}",
-            )
+            self._failed(error)
             return None
+        except Exception as error:  # noqa: BLE001 - whatever a store runs into must not cost the captures
+            self._failed(LedgerError(f"unexpected {type(error).__name__}"))
+            return None
+        if reply.error is not None:
+            self._failed(reply.error)
         with self._lock:
-            if self._birth and reply.birth != self._birth:
+            self._contradicted -= contradicted
+            if reply.lost:
                 self._carry_over(self._known.forget_all())
+                self._pocket.all_unsaved()
+                self._next_round = self._clock.monotonic()
                 self._count("ledger_lost", 1)
-            self._birth = reply.birth
-            self._contradicted = self._contradicted and not call.contradicted
+            self._compare_clocks(reply)
         return reply
+
+    def _failed(self, error: PostHogExporterError) -> None:
+        """The store is left in peace for a while."""
+        self._store_back_at = self._clock.monotonic() + STORE_PAUSE
+        self._count("ledger_down", 1)
+        self._notice(
+            f"ledger_down:{type(error).__name__}", f"the ledger can't be used, group updates wait: {error}"
+        )
+
+    def _compare_clocks(self, reply: Reply) -> None:
+        """A clock minutes off would freeze profiles or never be believed: follow the store's."""
+        if not self._store.remote:
+            return
+        ahead_ns = reply.now * 1000 - self._clock.time_ns()
+        if abs(ahead_ns) <= CLOCK_TOLERANCE:
+            self._ahead_ns = 0
+            return
+        self._ahead_ns = ahead_ns
+        self._notice(
+            "clock",
+            f"this machine's clock and the ledger's differ by {abs(ahead_ns) // 1_000_000_000} s; the times "
+            "of observations follow the ledger's. Set the clock.",
+        )
 
     def _bound_pocket(self) -> None:
         """While the store is down the pocket must not grow for ever."""

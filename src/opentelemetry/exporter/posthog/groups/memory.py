@@ -35,6 +35,7 @@ class MemoryStore:
     """Implements :class:`~.store.LedgerStore` under one lock."""
 
     durable = False
+    remote = False
 
     def __init__(
         self, clock: Clock, *, max_groups: int = MAX_GROUPS, write_behind: float = WRITE_BEHIND
@@ -129,7 +130,7 @@ class MemoryStore:
         return now
 
     def _reply(self, seen: list[Seen], now: int) -> Reply:
-        return Reply(seen, self._state.birth, now)
+        return Reply(seen, now)
 
     # -- what is kept -------------------------------------------------------------------------------
 

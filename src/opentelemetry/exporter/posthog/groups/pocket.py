@@ -155,6 +155,11 @@ class Pocket:
             del self._held[group]
         return held
 
+    def all_unsaved(self) -> None:
+        """The store has forgotten: it must hear of everything once more."""
+        for held in self._held.values():
+            held.unsaved = True
+
     def let_go(self, group: Group) -> None:
         self._held.pop(group, None)
 

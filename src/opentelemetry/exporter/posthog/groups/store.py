@@ -1,7 +1,8 @@
 """The seam between the process side of the ledger and whatever keeps its state.
 
 A store applies the rule (``ledger.py``) to its groups, each call atomically per group, and many groups a
-call, since a call may cross a network. It decides nothing by itself. Every call may raise
+call, since a call may cross a network. It decides nothing by itself. It remembers the birth of what it talks
+to, and says so when that was lost. A call may raise
 :class:`~opentelemetry.exporter.posthog.errors.PostHogExporterError`; nothing that was asked may then be
 taken as done, though it may have been: every operation is safe to repeat.
 """
@@ -12,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple, Protocol
 from zlib import crc32
 
+from ..errors import PostHogExporterError
 from ..model import Group
 from .ledger import DAY, HEALING_DAYS, Answers, Entry, Grant, GroupState, Haste, Settlement, Terms
 
@@ -23,8 +25,9 @@ class Call(NamedTuple):
     """What every call to a store carries."""
 
     terms: Terms
-    birth: int = 0  # of the store, as this process knows it; 0: not yet
-    contradicted: bool = False  # the store answered older stamps than it had before: a copy was restored
+    contradicted: frozenset[Group] = (
+        frozenset()
+    )  # of which older stamps were answered than before: a restored copy
 
 
 class Sighting(NamedTuple):
@@ -43,11 +46,12 @@ class Seen(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """Answers in the order of what was asked, and the store's own birth and clock (µs)."""
+    """What was answered. Groups that were asked about and are missing were not: ``error`` says why."""
 
     seen: Sequence[Seen]
-    birth: int
-    now: int
+    now: int  # the store's clock, µs
+    lost: bool = False  # the store has forgotten what it knew
+    error: PostHogExporterError | None = None
 
 
 class StoreWaiting(NamedTuple):
@@ -62,7 +66,7 @@ class StoreCounts(NamedTuple):
 
     evicted: int = 0
     full: int = 0  # observations let go because no group could be evicted
-    lost: int = 0  # loss marks
+    warnings: tuple[str, ...] = ()  # what its operator should hear once
 
 
 class LedgerStore(Protocol):
@@ -71,6 +75,11 @@ class LedgerStore(Protocol):
     @property
     def durable(self) -> bool:
         """Whether what it took survives this process."""
+        ...
+
+    @property
+    def remote(self) -> bool:
+        """Whether its clock is another machine's."""
         ...
 
     @property
