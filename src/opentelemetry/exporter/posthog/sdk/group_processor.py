@@ -98,10 +98,13 @@ class PostHogGroupProcessor(SpanProcessor, LogRecordProcessor):
 
     def on_end(self, span: ReadableSpan) -> None:
         """Keep the groups of a span whose own attributes may have been evicted; forget all others."""
-        context = span.context
-        keys = forget(context.span_id) if context is not None else None
-        if context is not None and keys is not None and span.dropped_attributes:
-            keep(context.span_id, keys)
+        try:
+            context = span.context
+            keys = forget(context.span_id) if context is not None else None
+            if context is not None and keys is not None and span.dropped_attributes:
+                keep(context.span_id, keys)
+        except Exception as error:  # noqa: BLE001 - what is raised here reaches the application
+            self._failed("span", error)
 
     def on_emit(self, log_record: ReadWriteLogRecord) -> None:
         """Stamp a log record that is emitted inside a block."""
