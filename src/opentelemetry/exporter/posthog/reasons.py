@@ -109,8 +109,8 @@ _TEXTS: dict[Reason, ReasonText] = {
         "Open a span of its own for each group, inside `with organization(...)`.",
     ),
     Reason.INVALID_GROUP_KEY: ReasonText(
-        "The group attribute holds no key: blank, longer than 200 bytes, neither text nor a whole number, or a "
-        "word like null, undefined or 0.",
+        "The group attribute holds no key: blank, longer than 200 bytes, neither text nor a whole number, "
+        "or a word like null, undefined or 0.",
         "Set the attribute to the organization's own id, and not at all where none is known.",
     ),
     Reason.GROUP_EVICTED: ReasonText(

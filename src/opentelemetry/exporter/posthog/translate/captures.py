@@ -94,7 +94,7 @@ class CaptureMaker:
         plain = are_plain([value for value in attributes.values() if type(value) is str])
         for key, name, pattern, identity in plan.event:
             value = attributes[key]
-            kind: type[Any] = type(value)
+            kind: object = type(value)
             if kind is str:
                 if plain and pattern is None and value[:2] not in HEADS:
                     properties[name] = value
