@@ -12,7 +12,7 @@ APPS = Path(__file__).with_name("apps")
 BIN = Path(sys.executable).parent
 
 PATIENCE = 60.0
-"""Seconds until a program counts as hung; a start of Python with the SDK takes one or two on a busy machine."""
+"""Seconds until a program counts as hung; Python with the SDK starts in one or two on a busy machine."""
 
 
 def environment(extra: Mapping[str, str]) -> dict[str, str]:

@@ -114,7 +114,9 @@ def test_variables_of_existing_posthog_users_are_enough(double: PostHogDouble) -
 
 
 @pytest.mark.newest
-def test_a_declarative_configuration_file_switches_both_exporters_on(double: PostHogDouble, tmp_path: Path) -> None:
+def test_a_declarative_configuration_file_switches_both_exporters_on(
+    double: PostHogDouble, tmp_path: Path
+) -> None:
     path = tmp_path / "otel.yaml"
     path.write_text(YAML)
     done = run(
@@ -126,7 +128,9 @@ def test_a_declarative_configuration_file_switches_both_exporters_on(double: Pos
 
 
 @pytest.mark.newest
-def test_an_unknown_key_in_the_file_is_named_and_costs_nothing_else(double: PostHogDouble, tmp_path: Path) -> None:
+def test_an_unknown_key_in_the_file_is_named_and_costs_nothing_else(
+    double: PostHogDouble, tmp_path: Path
+) -> None:
     path = tmp_path / "otel.yaml"
     path.write_text(YAML.replace("timeout_millis", "tiemout_millis"))
     done = run(
@@ -189,6 +193,8 @@ def test_a_missing_key_is_one_error_and_no_request(double: PostHogDouble) -> Non
 
 
 def test_a_disabled_sdk_leaves_us_silent(double: PostHogDouble) -> None:
-    done = run(["opentelemetry-instrument", "python", APPS / "shop.py"], zero_code(double, OTEL_SDK_DISABLED="true"))
+    done = run(
+        ["opentelemetry-instrument", "python", APPS / "shop.py"], zero_code(double, OTEL_SDK_DISABLED="true")
+    )
     assert "PostHog" not in done.stderr
     assert double.requests == []

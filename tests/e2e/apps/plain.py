@@ -6,13 +6,13 @@ import os
 import runpy
 from pathlib import Path
 
-from opentelemetry import trace
 from opentelemetry._logs import set_logger_provider
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
+from opentelemetry import trace
 from opentelemetry.exporter.posthog import PostHogLogExporter, PostHogSpanExporter
 
 host = os.environ["TEST_HOST"]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from opentelemetry import trace
 from opentelemetry._logs import SeverityNumber, get_logger
+
+from opentelemetry import trace
 
 tracer = trace.get_tracer("shop")
 events = get_logger("shop")
 
 ACME = {"organization.id": "org_acme", "organization.name": "Acme", "organization.plan.name": "team"}
 
-with tracer.start_as_current_span("POST /orders", kind=trace.SpanKind.SERVER, attributes={**ACME, "user.id": "u1"}):
+with tracer.start_as_current_span(
+    "POST /orders", kind=trace.SpanKind.SERVER, attributes={**ACME, "user.id": "u1"}
+):
     with tracer.start_as_current_span("charge card", kind=trace.SpanKind.CLIENT):
         pass
     events.emit(
