@@ -13,8 +13,8 @@ from ..timestamp import LAST_NS
 from . import notes
 from .constants import NO_SERVICE
 from .identity import GROUP, NOBODY, USER, user_of
-from .privacy import HEADS, OMITTED
-from .properties import MAX_SAFE, are_plain, clean_text
+from .privacy import OMITTED
+from .properties import are_plain, clean_text
 
 if TYPE_CHECKING:
     from ..model import JsonValue
@@ -87,27 +87,30 @@ class CaptureMaker:
     def add_attributes(
         self, properties: dict[str, JsonValue], plan: Plan, attributes: Mapping[str, Any], said: list[str]
     ) -> None:
-        """Add what the attributes say, converted and under privacy. The hottest loop of the package: values
-        that need no conversion pass without a call.
+        """Add what the attributes say, converted and under privacy.
+
+        The hottest place of the package. Most signals hold nothing but plain scalars, and then all of them
+        move at once; :meth:`_add_each` would give the same.
         """
-        convert = self._converter.value
-        plain = are_plain([value for value in attributes.values() if type(value) is str])
+        values = plan.pick(attributes)
+        if plan.unguarded and are_plain(values):
+            properties.update(zip(plan.names, values, strict=True))
+        else:
+            self._add_each(properties, plan, attributes, said)
+
+    def _add_each(
+        self, properties: dict[str, JsonValue], plan: Plan, attributes: Mapping[str, Any], said: list[str]
+    ) -> None:
         for key, name, pattern, identity in plan.event:
             value = attributes[key]
-            kind: object = type(value)
-            if kind is str:
-                if plain and pattern is None and value[:2] not in HEADS:
-                    properties[name] = value
-                    continue
-            elif kind is bool or (kind is int and -MAX_SAFE <= value <= MAX_SAFE):
-                properties[name] = value
-                continue
-            converted = convert(value, pattern)
-            if converted is OMITTED or (identity and kind is str and converted != clean_text(value)):
+            converted = self._converter.value(value, pattern)
+            if converted is OMITTED or (
+                identity and isinstance(value, str) and converted != clean_text(str.__str__(value))
+            ):
                 said.append(notes.PROPERTY_PRIVATE)
                 properties.pop(name, None)  # nor what the signal or its resource says under the same name
-                continue
-            properties[name] = converted
+            else:
+                properties[name] = converted
 
     def _person(self, plan: Plan, attributes: Mapping[str, object]) -> dict[str, JsonValue] | None:
         """Properties of the user that the operator asked for by name. To name one is to let it pass: there

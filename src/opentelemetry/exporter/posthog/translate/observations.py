@@ -94,8 +94,10 @@ class Observer:
                 if converted is OMITTED:
                     continue
                 value = converted
-            kind = type(value)
-            if kind is bool or kind is int or kind is float:
+            if isinstance(value, str):
+                if value and not value.isspace():
+                    found[name] = value
+            elif isinstance(value, (int, float)):
                 found[name] = value
             elif not is_flat(value):
                 said.append(notes.GROUP_VALUE)

@@ -6,7 +6,9 @@ groups), so that a signal pays for its values only. The table of plans is bounde
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from .. import attributes as control
 from . import notes
@@ -14,8 +16,6 @@ from .conventions import convention_name, is_convention, passes
 from .properties import CAMPAIGN, is_reserved, name_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from ..settings.model import Settings
     from .privacy import Privacy
 
@@ -61,6 +61,9 @@ class Plan(NamedTuple):
     groups: dict[str, tuple[GroupEntry, ...]]
     person: tuple[tuple[str, str], ...]  # key, name of the person's property
     notes: tuple[str, ...]
+    names: tuple[str, ...]  # of ``event``
+    pick: Callable[[Mapping[str, Any]], tuple[Any, ...]]  # the values of ``event``, in its order
+    unguarded: bool  # no key matches a pattern
 
 
 class GroupNames:
@@ -147,6 +150,9 @@ class Planner:
             {group_type: tuple(profile.values()) for group_type, profile in groups.items()},
             self._person(keys),
             tuple(said),
+            tuple(entries),
+            _picking(tuple(entry.key for entry in entries.values())),
+            all(entry.pattern is None for entry in entries.values()),
         ), tuple(once)
 
     def entry(self, key: str) -> Entry | str:
@@ -191,6 +197,13 @@ class Planner:
             and key not in self._privacy.drop
             and not is_reserved(key[len(PERSON_PREFIX) :])
         )
+
+
+def _picking(keys: tuple[str, ...]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+    """Takes the values of these keys out of a mapping, in one C call where there are several."""
+    if len(keys) > 1:
+        return itemgetter(*keys)
+    return lambda attributes: tuple(attributes[key] for key in keys)
 
 
 def profile_name(suffix: str) -> str:

@@ -21,14 +21,15 @@ A value that fails costs itself, never the event.
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timezone
 from enum import Enum
 from itertools import islice
 from math import isfinite
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
-from .privacy import OMITTED, Omitted, is_suspicious
+from .privacy import HEADS, OMITTED, Omitted, is_suspicious
 
 if TYPE_CHECKING:
     from ..model import JsonValue
@@ -92,10 +93,17 @@ def clean_text(text: str) -> str:
     return text
 
 
-def are_plain(texts: list[str]) -> bool:
-    """Can all these texts leave as they are, but for what their first two characters may begin? One look at
-    all of them together: a look at each costs as much as the rest of translation.
+_PLAIN_KINDS: Final = frozenset({str, bool, int, float})
+_head: Final = itemgetter(slice(0, 2))
+
+
+def are_plain(values: Sequence[Any]) -> bool:
+    """Can all these values leave as they are? One look at all texts together: a look at each costs as much
+    as the rest of translation. False is always safe: then each value is looked at.
     """
+    if not _PLAIN_KINDS.issuperset(map(type, values)):
+        return False
+    texts = [value for value in values if type(value) is str]
     joined = "\n".join(texts)
     return (
         len(joined) <= MAX_TEXT
@@ -106,7 +114,17 @@ def are_plain(texts: list[str]) -> bool:
         and "\n " not in joined
         and "\n\t" not in joined
         and not joined[:1].isspace()
+        and HEADS.isdisjoint(map(_head, texts))
+        and (len(texts) == len(values) or _are_safe(values))
     )
+
+
+def _are_safe(values: Sequence[Any]) -> bool:
+    """Are all numbers finite and within what JavaScript holds?"""
+    for value in values:
+        if type(value) is not str and not -MAX_SAFE <= value <= MAX_SAFE:
+            return False
+    return True
 
 
 def name_of(key: object) -> str:
