@@ -141,7 +141,6 @@ class OutboxFile:
             return 0
         missing = tables.reconcile(connection, self._file.note())
         self._known_opening = self._file.openings
-        self._reserve.ensure()
         return missing
 
     def _miss(self, missing: int) -> None:
@@ -277,6 +276,10 @@ class OutboxFile:
             while self._file.shrink(VACUUM_PAGES) > 0:
                 pass
             self._file.close()
+
+    def has_reserve(self) -> bool:
+        """False: the disk is so full that nothing may be added."""
+        return self._reserve.ensure()
 
     def file_bytes(self) -> int:
         total = 0

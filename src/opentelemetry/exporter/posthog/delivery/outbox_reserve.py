@@ -20,7 +20,13 @@ class Reserve:
         self._size = size
 
     def ensure(self) -> bool:
-        """Occupy the space, unless the disk is so full that others would miss it. True: it is there."""
+        """Occupy the space, unless the disk is so full that others would miss it. True: it is there.
+
+        Nothing may be added without it: a settling transaction on a full disk spends the reserve, and what
+        was added after that would fill the space that draining needs.
+        """
+        if not self._size:
+            return True
         try:
             if self._path.lstat().st_size >= self._size:
                 return True
@@ -28,7 +34,7 @@ class Reserve:
             pass
         try:
             room = os.statvfs(self._path.parent)
-            if room.f_bavail * room.f_frsize < 4 * self._size:
+            if room.f_bavail * room.f_frsize < 2 * self._size:
                 return False
             flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
             descriptor = os.open(self._path, flags, 0o600)

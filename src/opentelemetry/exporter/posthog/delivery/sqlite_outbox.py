@@ -124,14 +124,18 @@ class SqliteOutbox:
         if not envelopes:
             return None
         at, need = self._moment(), packed_bytes(envelopes)
-        room = 0
+        room, refusal = 0, ""
 
         def add(connection: sqlite3.Connection) -> tuple[ParcelKey, ...]:
             """A commit that failed may have happened: what is there already is not added again."""
-            nonlocal room
+            nonlocal room, refusal
             self._at("put.before_insert")
-            room = self._room(connection)
+            room, refusal = self._room(connection), ""
             if room < need:
+                refusal = f"has reached its limit of {self._max_bytes} bytes"
+            elif not self._file.has_reserve():
+                refusal = "keeps what is left of a full disk for draining"
+            if refusal:
                 return ()
             keys = tuple(tables.insert(connection, part, at=at, owner=self._name) for part in cut(envelopes))
             self._at("put.before_commit")
@@ -139,13 +143,14 @@ class SqliteOutbox:
 
         keys = self._file.do(add, adding=True)
         self._at("put.after_commit")
-        if keys is not None and room - need < (1 - WARN_AT) * self._limit():
-            self._report.warn(
-                "outbox_nearly_full", f"the outbox has {max(0, room)} of {self._max_bytes} bytes left"
-            )
         if not keys:
             self._report.note("outbox_not_stored", len(envelopes))
+            if refusal:
+                self._report.error("outbox_full", f"the outbox {refusal}; new events are not kept")
             return None
+        if room - need < (1 - WARN_AT) * self._limit():
+            left = max(0, room - need)
+            self._report.warn("outbox_nearly_full", f"the outbox has {left} of {self._max_bytes} bytes left")
         return Receipt(tuple(envelopes), keys, self._name)
 
     def settle(self, receipt: Receipt, outcomes: Sequence[Outcome]) -> None:
