@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import count
 
-from opentelemetry.exporter.posthog.model import GROUP_IDENTIFY, Capture, Envelope, Group, GroupUpdate, JsonValue
+from opentelemetry.exporter.posthog.model import (
+    GROUP_IDENTIFY,
+    Capture,
+    Envelope,
+    Group,
+    GroupUpdate,
+    JsonValue,
+)
 from opentelemetry.exporter.posthog.timestamp import rfc3339
 from opentelemetry.exporter.posthog.uuid7 import uuid7
 from tests.manual_clock import EPOCH_NS

@@ -26,7 +26,9 @@ NOTHING_SAID = Judgement(spoken=False)
 NOW = datetime.fromtimestamp(EPOCH_NS / 1e9, timezone.utc)
 
 
-def after(status: int, judgement: Judgement = NOTHING_SAID, *, envelopes: int = 2, retry_after: str = "") -> tuple:
+def after(
+    status: int, judgement: Judgement = NOTHING_SAID, *, envelopes: int = 2, retry_after: str = ""
+) -> tuple:
     headers = {"retry-after": retry_after} if retry_after else {}
     decision = decide(Response(status, headers, b""), judgement, envelopes=envelopes, now_ns=EPOCH_NS)
     return decision.act, decision.reason, decision.unknown
@@ -50,7 +52,9 @@ NO, UNKNOWN = False, True
         pytest.param(408, Act.RESEND, "http_408", UNKNOWN, id="a time-out there may have been stored"),
         pytest.param(413, Act.HALVE, "http_413", NO, id="too much at once goes in halves"),
         pytest.param(415, Act.KEEP, "http_415", NO, id="a refused encoding is nobody's event's fault"),
-        pytest.param(429, Act.RESEND, "http_429", NO, id="too many requests is always retriable, never applied"),
+        pytest.param(
+            429, Act.RESEND, "http_429", NO, id="too many requests is always retriable, never applied"
+        ),
         pytest.param(500, Act.RESEND, "http_500", UNKNOWN, id="an internal error may have been stored"),
         pytest.param(502, Act.RESEND, "http_502", UNKNOWN, id="so may a bad gateway's"),
         pytest.param(503, Act.RESEND, "http_503", UNKNOWN, id="so may a busy service's"),
@@ -102,10 +106,18 @@ def test_only_a_2xx_can_deliver_and_only_an_event_alone_can_be_refused(status: i
             id="a proxy's page about a bad request blames no event",
         ),
         pytest.param(
-            200, Judgement(spoken=False, html=True), 2, (Act.STOP, "not_posthog", UNKNOWN), id="a page is no PostHog"
+            200,
+            Judgement(spoken=False, html=True),
+            2,
+            (Act.STOP, "not_posthog", UNKNOWN),
+            id="a page is no PostHog",
         ),
         pytest.param(
-            200, NOTHING_SAID, 2, (Act.RESEND, "bad_answer", UNKNOWN), id="a success that can't be read is none"
+            200,
+            NOTHING_SAID,
+            2,
+            (Act.RESEND, "bad_answer", UNKNOWN),
+            id="a success that can't be read is none",
         ),
         pytest.param(
             200,
@@ -157,14 +169,19 @@ def test_after_no_answer(sent: bool, unknown: bool) -> None:
         pytest.param((NOW + timedelta(seconds=7)).strftime("%A, %d-%b-%y %H:%M:%S GMT"), 7.0, id="RFC 850"),
         pytest.param((NOW + timedelta(seconds=7)).strftime("%a %b %d %H:%M:%S %Y"), 7.0, id="asctime"),
         pytest.param("Sun, 06 Nov 1994 08:49:37 GMT", 0.0, id="a date long ago is now"),
-        pytest.param("Fri, 31 Dec 9999 23:59:59 GMT", LONGEST_RETRY_AFTER, id="the end of time is five minutes"),
+        pytest.param(
+            "Fri, 31 Dec 9999 23:59:59 GMT", LONGEST_RETRY_AFTER, id="the end of time is five minutes"
+        ),
     ],
 )
 def test_retry_after_of(value: str | None, seconds: float) -> None:
     assert retry_after_of(value, EPOCH_NS) == pytest.approx(seconds, abs=1e-3)
 
 
-@given(value=st.text() | st.from_regex(r"[A-Za-z]{3}, \d\d[ -][A-Za-z]{3}[ -]\d{2,4} \d\d:\d\d:\d\d [A-Z+\-0-9]{1,5}"))
+@given(
+    value=st.text()
+    | st.from_regex(r"[A-Za-z]{3}, \d\d[ -][A-Za-z]{3}[ -]\d{2,4} \d\d:\d\d:\d\d [A-Z+\-0-9]{1,5}")
+)
 def test_whatever_a_server_asks_for_is_bounded(value: str) -> None:
     assert 0.0 <= retry_after_of(value, EPOCH_NS) <= LONGEST_RETRY_AFTER
 

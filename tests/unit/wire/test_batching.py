@@ -26,7 +26,9 @@ def test_every_event_travels_once_in_order_and_within_the_limits(
 
 
 @given(
-    sizes=st.lists(st.integers(1, 400), max_size=40), max_events=st.integers(1, 9), max_bytes=st.integers(1100, 2000)
+    sizes=st.lists(st.integers(1, 400), max_size=40),
+    max_events=st.integers(1, 9),
+    max_bytes=st.integers(1100, 2000),
 )
 def test_no_two_neighbouring_requests_could_have_been_one(
     sizes: list[int], max_events: int, max_bytes: int
@@ -48,7 +50,9 @@ def event_of(text: str) -> bytes:
         pytest.param(event_of("a" * 921_000), False, id="plain text just below 900 KiB"),
         pytest.param(event_of("a" * 921_700), True, id="plain text above 900 KiB"),
         pytest.param(event_of('"' * 240_000), False, id="480 kB that are 960 kB once escaped again"),
-        pytest.param(event_of('"' * 300_000), True, id="600 kB that would be 1.2 MB: the plain size says nothing"),
+        pytest.param(
+            event_of('"' * 300_000), True, id="600 kB that would be 1.2 MB: the plain size says nothing"
+        ),
         pytest.param(event_of("\\" * 255_000), True, id="backslashes that double beyond PostHog's queue"),
     ],
 )

@@ -43,9 +43,11 @@ scalars = (
 )
 values = st.recursive(
     scalars,
-    lambda inner: st.lists(inner, max_size=4)
-    | st.dictionaries(st.text(st.characters()), inner, max_size=4)
-    | st.tuples(inner),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text(st.characters()), inner, max_size=4)
+        | st.tuples(inner)
+    ),
     max_leaves=12,
 )
 
@@ -119,7 +121,9 @@ def test_nesting_ends_where_the_legacy_protocol_would_refuse_the_batch(
 
 
 def test_json_is_compact() -> None:
-    assert FAST({"a": [1, 2], "b": "ü"}) == STANDARD({"a": [1, 2], "b": "ü"}) == '{"a":[1,2],"b":"ü"}'.encode()
+    assert (
+        FAST({"a": [1, 2], "b": "ü"}) == STANDARD({"a": [1, 2], "b": "ü"}) == '{"a":[1,2],"b":"ü"}'.encode()
+    )
 
 
 def test_gzip_gives_the_same_bytes_at_any_time() -> None:

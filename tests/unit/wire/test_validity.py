@@ -27,7 +27,9 @@ from tests.envelopes import an_envelope, an_update_envelope
             "uuid",
             id="in lower case, or PostHog's answer names another one",
         ),
-        pytest.param(an_envelope()._replace(timestamp="2026-01-01T00:00:00"), "timestamp", id="time has a zone"),
+        pytest.param(
+            an_envelope()._replace(timestamp="2026-01-01T00:00:00"), "timestamp", id="time has a zone"
+        ),
         pytest.param(an_envelope(session_id="s1"), "session_id", id="a session is a uuid"),
         pytest.param(an_envelope(properties=b"[]"), "properties", id="properties are an object"),
         pytest.param(an_envelope(properties=b""), "properties", id="and not nothing"),

@@ -19,7 +19,8 @@ class DeliveryRecord:
     no_answers: Mapping[str, int] = field(default_factory=dict[str, int])  # "timeout", ... -> attempts
     sent_bytes: int = 0  # bodies as they left, compressed
     delivered: int = 0
-    reasons: Mapping[str, int] = field(default_factory=dict[str, int])  # reason -> envelopes, if there is one
+    reasons: Mapping[str, int] = field(default_factory=dict[str, int])  # why -> envelopes not delivered
+    remarks: Mapping[str, int] = field(default_factory=dict[str, int])  # what -> envelopes delivered with it
     details: Mapping[str, str] = field(default_factory=dict[str, str])  # reason -> PostHog's own word
     seconds: float = 0.0
     waited: float = 0.0  # of it between attempts

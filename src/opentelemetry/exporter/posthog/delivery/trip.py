@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -179,9 +179,14 @@ class Trip:
             no_answers=dict(self._no_answers),
             sent_bytes=self._sent_bytes,
             delivered=sum(outcome.kind is OutcomeKind.DELIVERED for outcome in outcomes),
-            reasons=dict(Counter(outcome.reason for outcome in outcomes if outcome.reason)),
+            reasons=_reasons(outcome for outcome in outcomes if outcome.kind is not OutcomeKind.DELIVERED),
+            remarks=_reasons(outcome for outcome in outcomes if outcome.kind is OutcomeKind.DELIVERED),
             details=dict(self._details),
             seconds=now - self.started,
             waited=self.waited,
             breaker_open=breaker_open,
         )
+
+
+def _reasons(outcomes: Iterable[Outcome]) -> dict[str, int]:
+    return dict(Counter(outcome.reason for outcome in outcomes if outcome.reason))
