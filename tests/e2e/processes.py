@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -33,3 +35,61 @@ def run(command: Sequence[str | Path], env: Mapping[str, str]) -> subprocess.Com
     )
     print(f"$ {' '.join(map(str, command))}\n[exit {done.returncode}]\n{done.stdout}{done.stderr}")
     return done
+
+
+class Service:
+    """A program that runs until it is told to stop; its output is kept line by line."""
+
+    def __init__(self, command: Sequence[str | Path], env: Mapping[str, str], *, cwd: Path = APPS) -> None:
+        self._process = subprocess.Popen(
+            [str(part) for part in command],
+            env=environment({"PYTHONUNBUFFERED": "1", **env}),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            cwd=cwd,
+        )
+        self.lines: list[str] = []
+        self._changed = threading.Condition()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            with self._changed:
+                self.lines.append(line.rstrip())
+                self._changed.notify_all()
+        with self._changed:
+            self._changed.notify_all()
+
+    def wait_for(self, text: str, *, count: int = 1) -> str:
+        """The first of ``count`` lines that have ``text`` in them; fails when the program ends before."""
+        with self._changed:
+            found = self._changed.wait_for(
+                lambda: self._said(text) >= count or not self._reader.is_alive(), PATIENCE
+            )
+            assert found and self._said(text) >= count, f"never said {text!r}:\n" + "\n".join(self.lines)
+            return next(line for line in self.lines if text in line)
+
+    def _said(self, text: str) -> int:
+        return sum(text in line for line in self.lines)
+
+    def stop(self, signum: int = signal.SIGTERM) -> int:
+        """Send a signal, wait for the end; the exit code."""
+        self._process.send_signal(signum)
+        return self.ended()
+
+    def ended(self) -> int:
+        code = self._process.wait(PATIENCE)
+        self._reader.join(PATIENCE)
+        return code
+
+    def __enter__(self) -> Service:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+        self.ended()
+        print("\n".join(self.lines))  # pytest shows it when the test failed
