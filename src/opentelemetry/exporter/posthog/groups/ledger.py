@@ -431,6 +431,16 @@ def without_old_values(group: GroupState, now: int, terms: Terms) -> GroupState:
     return group._replace(properties=properties)
 
 
+def fades_at(group: GroupState, terms: Terms) -> int | None:
+    """When the next value may be let go; None when no clean property has one."""
+    ends = [
+        known.settled_at + terms.retention
+        for known in group.properties.values()
+        if known.value is not None and not known.dirty
+    ]
+    return min(ends, default=None)
+
+
 def at_rest(group: GroupState, now: int) -> bool:
     """Clean, not quiet, values faded, bucket full: nothing but stamps and digests is left to remember."""
     return (

@@ -1,0 +1,227 @@
+"""The rows of a ledger file, and how its two clocks become the one of the rule."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from typing import Final, NamedTuple, cast
+
+from ..model import Group
+from . import ledger
+from .ledger import GroupState, History, Property, StoreState, Terms
+
+SCRIPT: Final = """
+CREATE TABLE ledger_store(
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    birth INTEGER NOT NULL,
+    marked INTEGER NOT NULL,
+    floor TEXT NOT NULL,
+    boot TEXT NOT NULL
+);
+CREATE TABLE ledger_group(
+    id INTEGER PRIMARY KEY,
+    type TEXT NOT NULL,
+    key TEXT NOT NULL,
+    token INTEGER NOT NULL,
+    quiet INTEGER NOT NULL,
+    retry INTEGER NOT NULL,
+    bucket INTEGER NOT NULL,
+    due INTEGER,
+    fades INTEGER,
+    touched INTEGER NOT NULL,
+    UNIQUE (type, key)
+);
+CREATE INDEX ledger_due ON ledger_group(due) WHERE due IS NOT NULL;
+CREATE INDEX ledger_fades ON ledger_group(fades) WHERE fades IS NOT NULL;
+CREATE INDEX ledger_touched ON ledger_group(touched);
+CREATE TABLE ledger_prop(
+    group_id INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    want TEXT NOT NULL,
+    value TEXT,
+    have TEXT NOT NULL,
+    refused INTEGER NOT NULL,
+    settled INTEGER NOT NULL,
+    history TEXT,
+    PRIMARY KEY (group_id, name)
+) WITHOUT ROWID
+"""
+
+
+class Moments(NamedTuple):
+    """Now, on both clocks (µs), and which boot the monotonic one belongs to ("": the wall clock serves)."""
+
+    wall: int
+    monotonic: int
+    boot: str
+    terms: Terms | None
+
+    def to_wall(self, stored: int) -> int:
+        """A moment as the rule counts it; 0 stays "never"."""
+        if not stored:
+            return 0
+        if not self.boot and self.terms is not None and stored > self.wall + self.terms.lease:
+            return 0  # the wall clock was set back: nothing is quiet for longer than a lease
+        return self.wall + stored - self.monotonic
+
+    def to_stored(self, moment: int) -> int:
+        return (self.monotonic + moment - self.wall or -1) if moment else 0
+
+
+class Tables:
+    """Reads and writes rows inside a transaction that somebody else holds."""
+
+    __slots__ = ("_ask",)
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._ask = connection.execute
+
+    # -- the store itself ---------------------------------------------------------------------------
+
+    def store(self, moments: Moments) -> StoreState:
+        """What the file knows of itself; made when missing, moved over when the machine was booted anew."""
+        row = self._ask("SELECT birth, marked, floor, boot FROM ledger_store").fetchone()
+        if row is None:
+            self._ask("INSERT INTO ledger_store VALUES(1, ?, 0, '', ?)", (moments.wall, moments.boot))
+            return StoreState(moments.wall)
+        birth, marked, floor, boot = row
+        if boot != moments.boot:
+            self._move_over(moments)
+        return StoreState(birth, marked, floor)
+
+    def _move_over(self, moments: Moments) -> None:
+        assert moments.terms is not None
+        end = moments.monotonic + moments.terms.life
+        self._ask(
+            "UPDATE ledger_group SET quiet = CASE WHEN quiet <> 0 THEN ? ELSE 0 END, retry = 0, bucket = 0,"
+            " due = CASE WHEN due IS NULL THEN NULL WHEN quiet <> 0 THEN ? ELSE 0 END"
+            " WHERE quiet <> 0 OR retry <> 0 OR bucket <> 0 OR due <> 0",
+            (end, end),
+        )
+        self._ask("UPDATE ledger_store SET boot = ?", (moments.boot,))
+
+    def keep_store(self, store: StoreState) -> None:
+        self._ask("UPDATE ledger_store SET birth = ?, marked = ?, floor = ?", store)
+
+    # -- groups -------------------------------------------------------------------------------------
+
+    def read(self, group: Group, moments: Moments) -> GroupState | None:
+        row = self._ask(
+            "SELECT id, token, quiet, retry, bucket FROM ledger_group WHERE type = ? AND key = ?",
+            (_text(group.type), _text(group.key)),
+        ).fetchone()
+        if row is None:
+            return None
+        group_id, token, quiet, retry, bucket = cast("tuple[int, int, int, int, int]", row)
+        rows = self._ask(
+            "SELECT name, want, value, have, refused, settled, history FROM ledger_prop WHERE group_id = ?",
+            (group_id,),
+        )
+        properties = {
+            _plain(name): Property(want, value, have, bool(refused), settled, _history(history))
+            for name, want, value, have, refused, settled, history in rows
+        }
+        return GroupState(
+            properties, token, moments.to_wall(quiet), moments.to_wall(retry), moments.to_wall(bucket)
+        )
+
+    def write(
+        self, group: Group, before: GroupState | None, after: GroupState, moments: Moments, terms: Terms
+    ) -> None:
+        """Write what differs from what was read."""
+        due = ledger.due_at(after, terms)
+        row = (
+            after.token,
+            moments.to_stored(after.quiet_until),
+            moments.to_stored(after.retry_at),
+            moments.to_stored(after.bucket_full_at),
+            None if due is None else moments.to_stored(due),
+            ledger.fades_at(after, terms),
+            moments.wall,
+            _text(group.type),
+            _text(group.key),
+        )
+        if before is None:
+            statement = (
+                "INSERT INTO ledger_group(token, quiet, retry, bucket, due, fades, touched, type, key)"
+                " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id"
+            )
+        else:
+            statement = (
+                "UPDATE ledger_group SET token = ?, quiet = ?, retry = ?, bucket = ?, due = ?, fades = ?,"
+                " touched = ? WHERE type = ? AND key = ? RETURNING id"
+            )
+        (group_id,) = self._ask(statement, row).fetchone()
+        self._write_properties(group_id, {} if before is None else before.properties, after.properties)
+
+    def _write_properties(
+        self, group_id: int, before: Mapping[str, Property], after: Mapping[str, Property]
+    ) -> None:
+        for name, known in after.items():
+            if before.get(name) != known:
+                self._ask(
+                    "INSERT OR REPLACE INTO ledger_prop VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
+                    (
+                        group_id,
+                        _text(name),
+                        known.want,
+                        known.value,
+                        known.have,
+                        known.refused,
+                        known.settled_at,
+                        None if known.history == ledger.QUIET_HISTORY else json.dumps(known.history),
+                    ),
+                )
+
+    def delete(self, group: Group) -> None:
+        (group_id,) = self._ask(
+            "DELETE FROM ledger_group WHERE type = ? AND key = ? RETURNING id",
+            (_text(group.type), _text(group.key)),
+        ).fetchone()
+        self._ask("DELETE FROM ledger_prop WHERE group_id = ?", (group_id,))
+
+    # -- indexes ------------------------------------------------------------------------------------
+
+    def due(self, moments: Moments, limit: int) -> list[Group]:
+        """Groups that a sweep may be granted now, longest due first."""
+        return self._named(
+            "SELECT type, key FROM ledger_group WHERE due <= ? ORDER BY due LIMIT ?", moments.monotonic, limit
+        )
+
+    def fading(self, now: int, limit: int) -> list[Group]:
+        """Groups with values that nobody can need any more."""
+        return self._named("SELECT type, key FROM ledger_group WHERE fades <= ? LIMIT ?", now, limit)
+
+    def unseen_since(self, moment: int, limit: int) -> list[Group]:
+        return self._named("SELECT type, key FROM ledger_group WHERE touched < ? LIMIT ?", moment, limit)
+
+    def groups(self) -> list[Group]:
+        return self._named("SELECT type, key FROM ledger_group WHERE id > ? LIMIT ?", -1, -1)
+
+    def _named(self, statement: str, *values: int) -> list[Group]:
+        return [Group(_plain(type_), _plain(key)) for type_, key in self._ask(statement, values).fetchall()]
+
+    def waiting(self) -> tuple[int, int | None]:
+        """How many groups have something to send, and when the first of them is due (stored clock)."""
+        return cast(
+            "tuple[int, int | None]",
+            self._ask("SELECT count(*), min(due) FROM ledger_group WHERE due IS NOT NULL").fetchone(),
+        )
+
+
+def _history(text: str | None) -> History:
+    return ledger.QUIET_HISTORY if text is None else History(*json.loads(text))
+
+
+def _text(name: str) -> str | bytes:
+    """SQLite's texts are UTF-8; a lone surrogate, which Python's may hold, goes in as bytes."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return name.encode("utf-8", "surrogatepass")
+    return name
+
+
+def _plain(stored: str | bytes) -> str:
+    return stored if isinstance(stored, str) else stored.decode("utf-8", "surrogatepass")
