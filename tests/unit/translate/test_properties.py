@@ -53,7 +53,7 @@ class Hostile:
         pytest.param((1, True, "a", None), [1, True, "a", None], id="a sequence becomes an array"),
         pytest.param({"a": {"b": (1, 2**60)}}, {"a": {"b": [1, str(2**60)]}}, id="maps nest"),
         pytest.param({1: "x", "": "y"}, {"1": "x"}, id="keys become text, empty ones go"),
-        pytest.param(datetime(2026, 1, 1, 2, tzinfo=EAST), "2026-01-01T00:00:00+00:00", id="a datetime is UTC text"),
+        pytest.param(datetime(2026, 1, 1, 2, tzinfo=EAST), "2026-01-01T00:00:00+00:00", id="a datetime"),
         pytest.param(Decimal("1.50"), "1.50", id="another object becomes its text"),
         pytest.param(Opaque(), None, id="an object that says nothing becomes null"),
         pytest.param(Hostile(), None, id="an object that raises becomes null"),

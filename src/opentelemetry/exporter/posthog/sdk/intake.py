@@ -28,6 +28,7 @@ from ..runtime import SharedPipeline, share
 from ..settings.sources import resolve
 from ..translate.translator import Translator
 from ..version import __version__
+from .attribute_limits import text_limit
 
 if TYPE_CHECKING:
     from opentelemetry.sdk._logs import ReadableLogRecord
@@ -130,7 +131,7 @@ def span_source(settings: Settings | None) -> Source[ReadableSpan]:
     """Translation of spans under ``settings``; without settings the source only names its signal."""
     if settings is None:
         return Source(SPAN, _nothing)
-    translate = Translator(settings, stamps=groups_of_span).span
+    translate = Translator(settings, stamps=groups_of_span, length_limit=text_limit).span
 
     def translated(span: ReadableSpan) -> Translation:
         return translate(span, now_ns=time.time_ns())

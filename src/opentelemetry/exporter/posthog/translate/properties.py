@@ -121,10 +121,7 @@ def are_plain(values: Sequence[Any]) -> bool:
 
 def _are_safe(values: Sequence[Any]) -> bool:
     """Are all numbers finite and within what JavaScript holds?"""
-    for value in values:
-        if type(value) is not str and not -MAX_SAFE <= value <= MAX_SAFE:
-            return False
-    return True
+    return all(-MAX_SAFE <= value <= MAX_SAFE for value in values if type(value) is not str)
 
 
 def name_of(key: object) -> str:
