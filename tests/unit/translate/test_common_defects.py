@@ -12,6 +12,7 @@ from opentelemetry.trace import SpanKind
 
 from opentelemetry.exporter.posthog.model import Group
 from opentelemetry.exporter.posthog.reasons import Reason
+from opentelemetry.exporter.posthog.sdk.attribute_limits import text_limit
 from opentelemetry.exporter.posthog.settings.model import Preset, Selection
 from opentelemetry.exporter.posthog.translate import notes
 from opentelemetry.exporter.posthog.translate.translator import Translation, Translator
@@ -192,10 +193,11 @@ def test_an_organization_evicted_by_the_limits_is_counted_or_taken_from_what_the
 
 def test_two_organizations_cut_to_the_same_key_become_no_organization() -> None:
     span = a_span(attributes={"organization.id": "org_4242"}, limits=SpanLimits(max_span_attribute_length=6))
-    translator = Translator(some_settings(), length_limit=lambda _: 6)
+    assert (text_limit(span), text_limit(a_span())) == (6, None)
+    translator = Translator(some_settings(), length_limit=text_limit)
     assert translator.span(span, now_ns=EPOCH_NS).reason is Reason.GROUP_KEY_CUT
     noted = Translator(
-        some_settings(), length_limit=lambda _: 6, stamps=lambda _: {"organization": "org_4242"}
+        some_settings(), length_limit=text_limit, stamps=lambda _: {"organization": "org_4242"}
     )
     capture = noted.span(span, now_ns=EPOCH_NS).capture
     assert capture is not None

@@ -1,6 +1,6 @@
 """The SDK's limit for the length of a span's text values, which the span itself does not tell in public.
 
-A group's key that was cut there may be the first part of two organizations' ids. Log records show their limit.
+A group's key that was cut there may be the first part of two organizations' ids. Log records tell theirs.
 """
 
 from __future__ import annotations
