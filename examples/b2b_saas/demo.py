@@ -1,15 +1,17 @@
 """Play the story against the real service, look at what PostHog would hold, and judge it.
 
-``make demo`` runs this. Exit status 0: the store is exactly what the story must give.
+``make demo`` runs this. Exit status 0: the store is exactly what the story must give. To see what a setting
+is for, take it away: ``demo.py --set OTEL_EXPORTER_POSTHOG_SIGTERM_FLUSH=false``.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
@@ -24,7 +26,7 @@ from story import ACME, GLOBEX, SPAN_RULES, Counts, Story
 WEBHOOK_SECRET = "whsec_demo"
 
 STORE_LIMIT = 15.0
-"""Seconds until an event must be stored; the batch processors below wait a fifth of a second."""
+"""Seconds until an event must be stored; the batch processors below wait half a second."""
 
 
 def settings(posthog: str) -> dict[str, str]:
@@ -34,8 +36,8 @@ def settings(posthog: str) -> dict[str, str]:
         "OTEL_LOGS_EXPORTER": "posthog",
         "OTEL_METRICS_EXPORTER": "none",
         "OTEL_SERVICE_NAME": "b2b-saas",
-        "OTEL_BSP_SCHEDULE_DELAY": "200",  # the story should not wait 5 s at each chapter
-        "OTEL_BLRP_SCHEDULE_DELAY": "200",
+        "OTEL_BSP_SCHEDULE_DELAY": "500",  # the story should not wait 5 s at each chapter
+        "OTEL_BLRP_SCHEDULE_DELAY": "500",
         "OTEL_EXPORTER_POSTHOG_API_KEY": "phc_demo_key_of_the_local_double",
         "OTEL_EXPORTER_POSTHOG_HOST": posthog,
         "OTEL_EXPORTER_POSTHOG_SPANS": SPAN_RULES,
@@ -45,8 +47,8 @@ def settings(posthog: str) -> dict[str, str]:
     }
 
 
-def main() -> int:
-    with tempfile.TemporaryDirectory() as folder, running(Path(folder)) as (posthog, application):
+def main(overrides: Mapping[str, str]) -> int:
+    with tempfile.TemporaryDirectory() as folder, running(Path(folder), overrides) as (posthog, application):
         with httpx.Client(base_url=application.url(), timeout=30.0) as client:
             story = Story(client, datetime.now(timezone.utc), WEBHOOK_SECRET)
             play(story, posthog, application)
@@ -65,10 +67,10 @@ def main() -> int:
 
 
 @contextmanager
-def running(folder: Path) -> Generator[tuple[str, Process]]:
+def running(folder: Path, overrides: Mapping[str, str]) -> Generator[tuple[str, Process]]:
     with double(folder / "double.log") as posthog:
         url = posthog.url()
-        with service(settings(url), folder / "service.log") as application:
+        with service({**settings(url), **overrides}, folder / "service.log") as application:
             yield url, application
 
 
@@ -111,6 +113,14 @@ def verdict(problems: list[str]) -> int:
     return 1
 
 
+def overrides_in(arguments: Sequence[str]) -> dict[str, str]:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="another setting for the service"
+    )
+    return dict(pair.split("=", 1) for pair in parser.parse_args(arguments).set)
+
+
 def say(line: str) -> None:
     print(line, flush=True)
 
@@ -118,7 +128,7 @@ def say(line: str) -> None:
 if __name__ == "__main__":
     start = time.monotonic()
     try:
-        result = main()
+        result = main(overrides_in(sys.argv[1:]))
     except TimeoutError as error:
         say(str(error))
         result = 1

@@ -16,8 +16,16 @@ LAST_LINE = re.compile(
     r"sent (?P<sent>[\d,]+) events?, .*?(?P<updates>[\d,]+) group updates? \((?P<saved>[\d,]+) saved\).*?"
     r"refused (?P<refused>[\d,]+(?: \([^)]*\))?), dropped (?P<dropped>[\d,]+(?: \([^)]*\))?).*?"
     r"; of (?P<signals>[\d,]+) signals not selected (?P<let_go>[\d,]+(?: \([^)]*\))?)"
+    r"(?:; properties withheld (?P<withheld>[\d,]+(?: \([^)]*\))?))?"
 )
 """The exporter's own last words in the service's log, which hold every reason with its count."""
+
+WITHHELD = {
+    "property_convention": "technical attributes of the instrumentation that no product person asks for",
+    "property_private": "personal data: an e-mail address, a token",
+    "property_reserved": "names that PostHog acts on, such as $set or $groups",
+}
+"""What the exporter's words for withheld properties mean in this story."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +34,9 @@ class LastWords:
 
     signals: int
     sent: int
-    updates: int
+    saved: int
     reasons: dict[str, int]
+    withheld: dict[str, int]
 
     @classmethod
     def found_in(cls, log: str) -> LastWords | None:
@@ -35,15 +44,22 @@ class LastWords:
         said = LAST_LINE.search(log)
         if said is None:
             return None
-        reasons: dict[str, int] = {}
-        for part in ("let_go", "dropped", "refused"):
-            for word, count in re.findall(r"(\w+) ([\d,]+)", said[part].partition("(")[2]):
-                reasons[word] = reasons.get(word, 0) + number(count)
-        return cls(number(said["signals"]), number(said["sent"]), number(said["updates"]), reasons)
+        return cls(
+            signals=number(said["signals"]),
+            sent=number(said["sent"]),
+            saved=number(said["saved"]),
+            reasons={**by_reason(said["let_go"]), **by_reason(said["dropped"]), **by_reason(said["refused"])},
+            withheld=by_reason(said["withheld"] or ""),
+        )
 
 
 def number(text: str) -> int:
     return int(text.replace(",", ""))
+
+
+def by_reason(text: str) -> dict[str, int]:
+    """``3 (no_group 2, plain_log 1)`` as a mapping."""
+    return {word: number(count) for word, count in re.findall(r"(\w+) ([\d,]+)", text.partition("(")[2])}
 
 
 def lines(stored: Stored, words: LastWords, organizations: list[str]) -> Iterator[str]:
@@ -66,25 +82,28 @@ def _events(stored: Stored, organizations: list[str]) -> Iterator[str]:
 
 def _profile(stored: Stored, organization: str) -> Iterator[str]:
     yield ""
-    yield f"PROFILE OF {organization:<34}  true since (event time)"
+    yield f"PROFILE OF {organization:<40}  true since (event time)"
     for name, known in sorted(stored.profiles.get(organization, {}).items()):
-        yield f"  {name:<22} {shown(known.value):<20}  {moment(known.time)}"
+        yield f"  {name:<22} {shown(known.value):<26}  {moment(known.time)}"
 
 
 def _calls(stored: Stored, words: LastWords) -> Iterator[str]:
     calls = sum(stored.group_identifies.values())
     yield ""
-    yield f"SIGNALS {words.signals}  →  events {words.sent}, $groupidentify calls {calls}"
-    again = stored.repeats
-    if again:
-        yield f"  {again} sent twice under one uuid (the repeated webhook): PostHog keeps one"
+    yield f"FROM {words.signals} SIGNALS: {words.sent} events and {calls} $groupidentify calls"
+    yield f"  {words.saved:>3}  further $groupidentify calls would have said nothing new and were not made"
+    yield f"  {stored.repeats:>3}  event was sent twice under one uuid, a repeated webhook: PostHog keeps one"
 
 
 def _reasons(words: LastWords) -> Iterator[str]:
     yield ""
-    yield f"NOT EXPORTED {sum(words.reasons.values())}, and why"
+    yield f"{sum(words.reasons.values())} SIGNALS WERE NOT EXPORTED, AND WHY"
     for word, count in sorted(words.reasons.items(), key=lambda item: -item[1]):
-        yield f"  {count:>3}  {word:<18} {sentence(word)}"
+        yield f"  {count:>3}  {word:<20} {sentence(word)}"
+    yield ""
+    yield f"{sum(words.withheld.values())} PROPERTIES WERE WITHHELD, AND WHY"
+    for word, count in sorted(words.withheld.items(), key=lambda item: -item[1]):
+        yield f"  {count:>3}  {word:<20} {WITHHELD.get(word, '')}"
 
 
 def sentence(word: str) -> str:
@@ -101,4 +120,4 @@ def moment(time: datetime) -> str:
 
 def shown(value: Any) -> str:
     text = str(value)
-    return text if len(text) <= 20 else f"{text[:19]}…"
+    return text if len(text) <= 26 else f"{text[:25]}…"

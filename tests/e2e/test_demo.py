@@ -13,21 +13,44 @@ DEMO = Path(__file__).parents[2] / "examples/b2b_saas/demo.py"
 LIMIT = 60.0
 """Seconds the demo may take after set-up."""
 
+pytestmark = pytest.mark.xdist_group("demo")
 
-@pytest.fixture(scope="module")
-def told() -> subprocess.CompletedProcess[str]:
+
+def play(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, str(DEMO)], capture_output=True, text=True, timeout=LIMIT, check=False
+        [sys.executable, str(DEMO), *arguments], capture_output=True, text=True, timeout=LIMIT, check=False
     )
 
 
-@pytest.mark.xdist_group("demo")
-def test_posthog_holds_exactly_what_the_story_must_give(told: subprocess.CompletedProcess[str]) -> None:
+@pytest.fixture(scope="module")
+def told() -> subprocess.CompletedProcess[str]:
+    return play()
+
+
+def test_posthog_holds_exactly_what_the_story_must_give(
+    told: subprocess.CompletedProcess[str],
+) -> None:  # [P-ORDER] [P-ONLY-CHANGES]
     assert told.returncode == 0, told.stdout + told.stderr
     assert "PostHog holds exactly what the story must give." in told.stdout
 
 
-@pytest.mark.xdist_group("demo")
 def test_the_demo_says_what_was_not_exported_and_why(told: subprocess.CompletedProcess[str]) -> None:
     for reason in ("refused_request", "excluded_by_rule", "not_an_entry", "no_group", "plain_log"):
         assert reason in told.stdout, told.stdout
+
+
+@pytest.mark.parametrize(
+    ("setting", "difference"),
+    [
+        (
+            "OTEL_EXPORTER_POSTHOG_SIGTERM_FLUSH=false",
+            "event 'report exported' of org_globex: 0 stored, 1 expected",
+        ),
+        ("OTEL_EXPORTER_POSTHOG_PRIVACY=email=keep", "an e-mail address reached PostHog"),
+    ],
+)
+def test_the_demo_fails_when_the_store_is_wrong(setting: str, difference: str) -> None:
+    wrong = play("--set", setting)
+
+    assert wrong.returncode == 1
+    assert difference in wrong.stdout
