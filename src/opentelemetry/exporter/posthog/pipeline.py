@@ -154,8 +154,13 @@ class Pipeline:
             updates = self._ledger.observe(observations) if observations else []
             kept = self._carry(captures, updates, deadline)
         self._diagnostics.tick()
+        self._pass_notices_on()
         self._wake_caretaker()
         return kept
+
+    def _pass_notices_on(self) -> None:
+        for notice in self._ledger.notices():
+            self._diagnostics.warn(notice.kind, notice.message)
 
     def _wake_caretaker(self) -> None:
         if self._caretaker is not None and not self._caretaker.alive and self._something_waits():
@@ -373,6 +378,7 @@ class Pipeline:
         with self._running():
             self._carry((), self._ledger.flush(force=False), deadline)
             drain_again = self._drainer.tend(deadline) if self._drainer is not None else None
+        self._pass_notices_on()
         waits = [wait for wait in (self._until_ledger_is_due(), drain_again) if wait is not None]
         return min(waits, default=None)
 

@@ -13,6 +13,7 @@ inherited is closed. A fork that bypasses Python's hooks is noticed by the chang
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import threading
@@ -103,9 +104,13 @@ class SharedPipeline:
                 return False
         return True if pipeline is None else pipeline.force_flush(timeout)
 
-    def start(self) -> None:
-        """Build the pipeline ahead of the first batch: something of an earlier life waits to be sent."""
-        self._open()
+    def start_early(self) -> None:
+        """Build the pipeline ahead of the first batch: something of an earlier life may wait to be sent.
+
+        On a thread of its own, since building imports and opens; nobody waits for it.
+        """
+        with contextlib.suppress(RuntimeError):  # no thread to be had: the first batch builds it
+            threading.Thread(target=self._open, name="posthog-exporter-start", daemon=True).start()
 
     def stats(self) -> Stats:
         return self.diagnostics.snapshot()
