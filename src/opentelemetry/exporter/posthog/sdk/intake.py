@@ -25,6 +25,7 @@ from ..errors import ConfigurationError, PostHogExporterError
 from ..pipeline import Source
 from ..reasons import Reason
 from ..runtime import SharedPipeline, share
+from ..settings.addresses import is_this_machine
 from ..settings.sources import resolve
 from ..translate.translator import Translator
 from ..version import __version__
@@ -45,6 +46,9 @@ SPAN, LOG = "span", "log"
 
 INTERNAL_METRICS = "OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED"
 """The SDK's switch for the metrics that its own parts keep of themselves."""
+
+BLOCK_LIVE = "PYTEST_POSTHOG_BLOCK_LIVE"
+"""Set by our pytest plugin under ``posthog_block_live``; processes that a test starts inherit it."""
 
 _said: set[str] = set()
 """What was already logged in this process: two exporters with the same mistake are one mistake."""
@@ -166,6 +170,13 @@ def _configure(options: Mapping[str, object]) -> tuple[Settings | None, SharedPi
         _say_once(logging.ERROR, str(ConfigurationError(resolution.problems)))
     settings = resolution.settings
     if settings is None or settings.disabled:
+        return None, None, Diagnostics(clock=SystemClock())
+    if os.environ.get(BLOCK_LIVE) == "true" and not is_this_machine(settings.host):
+        _say_once(
+            logging.ERROR,
+            f"posthog_block_live forbids to send to {settings.host} in this test run: the exporter sends "
+            "nothing. Use the fixture posthog_capture, or a PostHogDouble on this machine as the host.",
+        )
         return None, None, Diagnostics(clock=SystemClock())
     # Blocks must write what this exporter reads. What is not asked for here, a processor may have asked for.
     configure(

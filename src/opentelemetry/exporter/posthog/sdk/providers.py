@@ -64,3 +64,24 @@ def _close() -> None:
                 provider.shutdown()
             except Exception:  # noqa: BLE001 - the second provider is closed all the same
                 continue
+
+
+def remove_processor(provider: object, processor: object) -> bool:
+    """Take a processor out of a provider again, which the SDK has no public way for. False: it stays in.
+
+    Whoever calls switches the processor off as well, so that one that stays does nothing.
+    """
+    for owner, names in (("_active_span_processor", "_span_processors"), *_LOG_PIPELINE):
+        pipeline: Any = getattr(provider, owner, None)
+        processors: object = getattr(pipeline, names, None)
+        lock: Any = getattr(pipeline, "_lock", None)
+        if isinstance(processors, tuple) and lock is not None and processor in processors:
+            with lock:
+                setattr(
+                    pipeline, names, tuple(one for one in getattr(pipeline, names) if one is not processor)
+                )
+            return True
+    return False
+
+
+_LOG_PIPELINE = (("_multi_log_record_processor", "_log_record_processors"),)

@@ -191,6 +191,11 @@ def _port(url: SplitResult) -> str:
     return "" if port is None or port == {"https": 443, "http": 80}.get(url.scheme) else f":{port}"
 
 
+def is_this_machine(url: str) -> bool:
+    """Whether a host, as :func:`host` made it, is a loopback address."""
+    return _is_loopback(urlsplit(url).hostname or "")
+
+
 def _is_loopback(name: str) -> bool:
     if name == "localhost" or name.endswith(".localhost"):
         return True

@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .capture import NotExported, PostHogCapture
+    from .capturing import capturing
     from .double import PostHogDouble
     from .faults import Fault
     from .findings import Finding, Refusal
@@ -24,15 +26,21 @@ __all__ = [
     "GroupProfile",
     "IngestionWarning",
     "Limits",
+    "NotExported",
     "Person",
+    "PostHogCapture",
     "PostHogDouble",
     "Refusal",
     "Repeat",
     "StoredEvent",
     "Verdict",
+    "capturing",
 ]
 
 _HOMES = {
+    "NotExported": ".capture",
+    "PostHogCapture": ".capture",
+    "capturing": ".capturing",
     "PostHogDouble": ".double",
     "Fault": ".faults",
     "Finding": ".findings",

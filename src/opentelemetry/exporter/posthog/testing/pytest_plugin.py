@@ -6,14 +6,17 @@ Everything that needs OpenTelemetry or HTTP is imported inside the fixtures, whe
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
 
 if TYPE_CHECKING:
-    import pytest
+    from .capture import PostHogCapture
 
 BLOCK_LIVE = "posthog_block_live"
-LOOPBACK_ONLY = "OTEL_EXPORTER_POSTHOG_LOOPBACK_ONLY"
-"""An exporter that finds this in its environment sends to loopback hosts only; subprocesses inherit it."""
+LOOPBACK_ONLY = "PYTEST_POSTHOG_BLOCK_LIVE"
+"""Exporters that find this in the environment stay inert unless their host is this machine."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -28,3 +31,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     if config.getini(BLOCK_LIVE):
         os.environ[LOOPBACK_ONLY] = "true"
+
+
+@pytest.fixture
+def posthog_options() -> dict[str, Any]:
+    """Options of the exporters in ``posthog_capture``: override it where a test needs its own."""
+    return {}
+
+
+@pytest.fixture
+def posthog_capture(posthog_options: dict[str, Any]) -> Iterator[PostHogCapture]:
+    """The telemetry of this test as PostHog would store it: the real exporters into the strict double.
+
+    Attached to the global OpenTelemetry providers if the SDK's are set; else use its ``tracer_provider`` and
+    ``logger_provider``, or ``attach`` your own.
+    """
+    from .capturing import capturing
+
+    with capturing(**posthog_options) as captured:
+        yield captured
