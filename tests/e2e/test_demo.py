@@ -46,7 +46,7 @@ def test_the_demo_says_what_was_not_exported_and_why(told: subprocess.CompletedP
             "OTEL_EXPORTER_POSTHOG_SIGTERM_FLUSH=false",
             "event 'report exported' of org_globex: 0 stored, 1 expected",
         ),
-        ("OTEL_EXPORTER_POSTHOG_PRIVACY=email=keep", "an e-mail address reached PostHog"),
+        ("OTEL_EXPORTER_POSTHOG_PRIVACY=patterns.email=keep", "an e-mail address reached PostHog"),
     ],
 )
 def test_the_demo_fails_when_the_store_is_wrong(setting: str, difference: str) -> None:
