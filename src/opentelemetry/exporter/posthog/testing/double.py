@@ -30,6 +30,7 @@ from .rules import dated, judge
 
 if TYPE_CHECKING:
     from .server import Server
+    from .watching import Watcher
 
 
 class Times(Protocol):
@@ -46,6 +47,8 @@ class PostHogDouble(Recorder):
     unknown key is accepted and what it sends is lost, as in production, or answered with 401 under
     ``enforce_key``. ``clock`` tells the server's time. ``seed`` decides in which order the streams of
     different distinct ids are worked off. ``min_retry_delay``: seconds below which a retry is too soon.
+    ``keep_requests``, ``keep_events``: how many of the newest are remembered (None: all). ``watcher`` is told
+    of everything at once; ingestion then catches up after each request instead of when somebody asks.
     """
 
     def __init__(
@@ -60,8 +63,10 @@ class PostHogDouble(Recorder):
         seed: int = 0,
         min_retry_delay: float = MIN_DELAY,
         keep_requests: int = 10_000,
+        keep_events: int | None = None,
+        watcher: Watcher | None = None,
     ) -> None:
-        super().__init__(seed=seed, keep_requests=keep_requests)
+        super().__init__(seed=seed, keep_requests=keep_requests, keep_events=keep_events, watcher=watcher)
         self._project = Project(
             v1=v1,
             known_keys=None if known_keys is None else frozenset(known_keys),

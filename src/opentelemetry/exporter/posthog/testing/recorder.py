@@ -8,11 +8,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from .exchange import Request
 from .findings import Finding, Refusal
 from .store import Store
 from .stored import GroupProfile, IngestionWarning, Person, Repeat, StoredEvent
+
+if TYPE_CHECKING:
+    from .watching import Watcher
 
 GROUP_IDENTIFY = "$groupidentify"
 
@@ -36,11 +40,20 @@ class Exchange:
 class Recorder:
     """The memory of the double. All of it is safe from many threads."""
 
-    def __init__(self, *, seed: int = 0, keep_requests: int = 10_000) -> None:
+    def __init__(
+        self,
+        *,
+        seed: int = 0,
+        keep_requests: int = 10_000,
+        keep_events: int | None = None,
+        watcher: Watcher | None = None,
+    ) -> None:
         self._lock = threading.RLock()  # guards everything below
         self._arrived = threading.Condition(self._lock)
         self._keep_requests = keep_requests
-        self._store = Store(seed=seed)
+        self._keep_events = keep_events
+        self._watcher = watcher
+        self._store = Store(seed=seed, keep_rows=keep_events, watcher=watcher)
         self._exchanges: list[Exchange] = []
         self._findings: list[Finding] = []
         self._refused: list[Refusal] = []
@@ -170,6 +183,12 @@ class Recorder:
         del self._exchanges[: -self._keep_requests]
         self._findings.extend(findings)
         self._refused.extend(refused)
+        if self._keep_events is not None:
+            del self._findings[: -self._keep_events], self._refused[: -self._keep_events]
+        if self._watcher is not None:
+            before = len(self._store.findings)
+            self._store.ingest()
+            self._watcher.exchanged(exchange, [*findings, *self._store.findings[before:]], refused)
         self._arrived.notify_all()
 
 

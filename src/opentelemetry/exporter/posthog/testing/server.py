@@ -10,10 +10,11 @@ import contextlib
 import socket
 import struct
 import threading
+from collections.abc import Callable
 from email.utils import formatdate
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .exchange import Answer
 from .faults import Fault
@@ -33,12 +34,17 @@ RESET = struct.pack("ii", 1, 0)
 """SO_LINGER with no time: closing sends RST instead of FIN."""
 
 
+MakeHandler: TypeAlias = "Callable[[Any, Any, DoubleHttpServer], DoubleHandler]"
+
+
 class Server:
     """Serves one double until it is stopped."""
 
-    def __init__(self, double: PostHogDouble, host: str, port: int) -> None:
+    def __init__(
+        self, double: PostHogDouble, host: str, port: int, handler: MakeHandler | None = None
+    ) -> None:
         self.closing = threading.Event()  # ends stalls and drips
-        self._http = _HttpServer((host, port), double, self.closing)
+        self._http = DoubleHttpServer((host, port), double, self.closing, handler or DoubleHandler)
         self._thread = threading.Thread(
             target=self._http.serve_forever,
             kwargs={"poll_interval": 0.02},
@@ -64,19 +70,25 @@ class Server:
         self._http.close_connections()
 
 
-class _HttpServer(ThreadingHTTPServer):
+class DoubleHttpServer(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
     request_queue_size = 128  # bursts of connections of load tests
 
-    def __init__(self, address: tuple[str, int], double: PostHogDouble, closing: threading.Event) -> None:
+    def __init__(
+        self,
+        address: tuple[str, int],
+        double: PostHogDouble,
+        closing: threading.Event,
+        handler: MakeHandler,
+    ) -> None:
         self.double = double
         self.closing = closing
         self._connections: set[socket.socket] = set()
         self._connections_lock = threading.Lock()  # guards _connections
         if ":" in address[0]:
             self.address_family = socket.AF_INET6
-        super().__init__(address, _Handler)
+        super().__init__(address, handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         with self._connections_lock:
@@ -99,8 +111,8 @@ class _HttpServer(ThreadingHTTPServer):
         """A client that hangs up is no error of the double's."""
 
 
-class _Handler(BaseHTTPRequestHandler):
-    server: _HttpServer  # pyright: ignore[reportIncompatibleVariableOverride] - what makes handlers
+class DoubleHandler(BaseHTTPRequestHandler):
+    server: DoubleHttpServer  # pyright: ignore[reportIncompatibleVariableOverride] - what makes handlers
     protocol_version = "HTTP/1.1"
     timeout = IDLE_SECONDS
     disable_nagle_algorithm = True
@@ -116,15 +128,16 @@ class _Handler(BaseHTTPRequestHandler):
                 return
             if not self.parse_request():
                 return
-            self._answer()
+            self.answer()
         except (OSError, ValueError):
             self.close_connection = True
 
-    def _answer(self) -> None:
-        body = self._body()
+    def answer(self) -> None:
+        """Answer the request whose head was just read."""
+        body = self.body()
         if body is None:
             self.close_connection = True
-            self._write(Answer(413, (("Connection", "close"),)), drip=0.0)
+            self.write(Answer(413, (("Connection", "close"),)))
             return
         host, port = self.client_address[:2]
         answer, fault = self.server.double.handle(
@@ -140,11 +153,11 @@ class _Handler(BaseHTTPRequestHandler):
         if fault is not None and (fault.reset or fault.cut):
             self._reset(answer, fault)
         else:
-            self._write(answer, drip=fault.drip if fault is not None else 0.0)
+            self.write(answer, drip=fault.drip if fault is not None else 0.0)
 
     # -- reading --------------------------------------------------------------------------------------
 
-    def _body(self) -> bytes | None:
+    def body(self) -> bytes | None:
         """The body; None when it is longer than anything PostHog would read."""
         if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
             return self._chunks()
@@ -166,7 +179,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     # -- writing --------------------------------------------------------------------------------------
 
-    def _write(self, answer: Answer, *, drip: float) -> None:
+    def write(self, answer: Answer, *, drip: float = 0.0) -> None:
+        """Send an answer; ``drip`` is seconds between its bytes."""
         raw = _bytes_of(answer)
         if not drip:
             self.wfile.write(raw)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .findings import Finding
 from .group_types import GroupTypes
@@ -29,6 +29,9 @@ from .names import MERGE_EVENTS, PERSON_KEYS
 from .stored import Change, GroupProfile, IngestionWarning, Person, Repeat, StoredEvent
 from .strict_json import is_list, is_object
 
+if TYPE_CHECKING:
+    from .watching import Watcher
+
 NO_PERSON_WRITES = frozenset({"$exception", "$$heatmap"})
 MAX_GROUP_KEY_UNITS = 400
 
@@ -36,9 +39,18 @@ MAX_GROUP_KEY_UNITS = 400
 class Store:
     """Everything one project holds."""
 
-    def __init__(self, *, seed: int = 0, anonymous_ips: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        seed: int = 0,
+        anonymous_ips: bool = False,
+        keep_rows: int | None = None,
+        watcher: Watcher | None = None,
+    ) -> None:
         self._seed = seed
         self._anonymous_ips = anonymous_ips
+        self._keep_rows = keep_rows
+        self._watcher = watcher
         self.clear()
 
     def clear(self) -> None:
@@ -101,7 +113,10 @@ class Store:
         self._write_row(event, properties, groups, arrival, personless=personless)
 
     def _warn(self, name: str, event: AcceptedEvent) -> None:
-        self.warnings.append(IngestionWarning(name, event.name, event.uuid))
+        warning = IngestionWarning(name, event.name, event.uuid)
+        self.warnings.append(warning)
+        if self._watcher is not None:
+            self._watcher.warned(warning, event.request)
 
     def _write_row(
         self,
@@ -114,7 +129,7 @@ class Store:
     ) -> None:
         key = (day(event.stored_ns), event.name, event.distinct_id, event.uuid)
         before = self.rows.get(key)
-        self.rows[key] = StoredEvent(
+        row = StoredEvent(
             name=event.name,
             uuid=event.uuid,
             distinct_id=event.distinct_id,
@@ -129,6 +144,11 @@ class Store:
             received_ns=event.received_ns if before is None else before.received_ns,
             repeats=0 if before is None else before.repeats + 1,
         )
+        self.rows[key] = row
+        if self._keep_rows is not None and len(self.rows) > self._keep_rows:
+            del self.rows[next(iter(self.rows))]
+        if self._watcher is not None:
+            self._watcher.stored(row)
 
     # -- groups -------------------------------------------------------------------------------------
 
@@ -196,7 +216,10 @@ class Store:
         for name, value in group_set.items():
             changed = name not in profile.properties or not same(profile.properties[name], value)
             profile.properties[name] = value
-            profile.timeline.append(Change(name, value, event.sent_ns, arrival, event.uuid, changed))
+            change = Change(name, value, event.sent_ns, arrival, event.uuid, changed)
+            profile.timeline.append(change)
+            if self._watcher is not None:
+                self._watcher.changed(profile, change)
 
     # -- persons ------------------------------------------------------------------------------------
 
