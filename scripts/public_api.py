@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ def lines() -> list[str]:
         module = importlib.import_module(module_name)
         for name in sorted(module.__all__):
             found += describe(f"{module_name}.{name}", getattr(module, name))
-    return found
+    return found + keywords()
 
 
 def describe(name: str, value: object) -> list[str]:
@@ -45,20 +46,18 @@ def describe_class(name: str, value: type) -> list[str]:
             found.append(f"{name}.{member_name}{signature(member.__func__)}")
         elif callable(member):
             found.append(f"{name}.{member_name}{signature(member)}")
-    return found + keywords_of(name, value)
+    return found
 
 
-def keywords_of(name: str, value: type) -> list[str]:
-    """The keywords behind ``**options: Unpack[...]``, which a signature does not show."""
-    parameter = inspect.signature(value).parameters.get("options")
-    if parameter is None or "ExporterOptions" not in str(parameter.annotation):
-        return []
+def keywords() -> list[str]:
+    """The keywords of both exporters, which their signatures hide behind ``Unpack``."""
     options = importlib.import_module("opentelemetry.exporter.posthog.sdk.options").ExporterOptions
-    return [f"{name}(..., {key}: {_text(kind)})" for key, kind in sorted(options.__annotations__.items())]
+    return [f"ExporterOptions.{key}: {_text(kind)}" for key, kind in sorted(options.__annotations__.items())]
 
 
 def signature(value: Any) -> str:
-    return str(inspect.signature(value)).replace("'", "")
+    """As written: annotations are text in our modules, and ``inspect`` would show them in quotes."""
+    return re.sub(r"(: |-> )'([^']*)'", r"\1\2", str(inspect.signature(value)))
 
 
 def _text(annotation: object) -> str:
