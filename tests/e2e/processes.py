@@ -69,7 +69,8 @@ class Service:
             found = self._changed.wait_for(
                 lambda: self._said(text) >= count or not self._reader.is_alive(), PATIENCE
             )
-            assert found and self._said(text) >= count, f"never said {text!r}:\n" + "\n".join(self.lines)
+            assert found, f"never said {text!r}:\n" + "\n".join(self.lines)
+            assert self._said(text) >= count, f"ended before {text!r}:\n" + "\n".join(self.lines)
             return next(line for line in self.lines if text in line)
 
     def _said(self, text: str) -> int:
@@ -83,6 +84,8 @@ class Service:
     def ended(self) -> int:
         code = self._process.wait(PATIENCE)
         self._reader.join(PATIENCE)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
         return code
 
     def __enter__(self) -> Service:

@@ -76,6 +76,7 @@ def test_uvicorn_under_sigterm_flush_loses_nothing_and_stamps_the_server_span(do
     assert double.organization("org_1").properties["plan_name"] == "team"
 
 
+@pytest.mark.long
 def test_uvicorn_without_it_loses_what_was_queued(double: PostHogDouble) -> None:
     """What the option is for. When this fails, uvicorn has changed and the page about it is out of date."""
     with uvicorn(zero_code(double)) as server:
@@ -86,19 +87,10 @@ def test_uvicorn_without_it_loses_what_was_queued(double: PostHogDouble) -> None
 
 
 def test_gunicorn_with_preload_loses_nothing_in_any_worker(double: PostHogDouble) -> None:
-    command = [
-        "opentelemetry-instrument",
-        "gunicorn",
-        "web:app",
-        "--worker-class",
-        "uvicorn_worker.UvicornWorker",
-    ]
-    pytest.importorskip("uvicorn_worker")
-    with Service(
-        [*command, "--bind", "127.0.0.1:0", "--workers", "2", "--preload"], zero_code(double)
-    ) as server:
+    command = ["opentelemetry-instrument", "gunicorn", "wsgi:app", "--bind", "127.0.0.1:0", "--workers", "2"]
+    with Service([*command, "--preload"], zero_code(double)) as server:
         url = address_in(server.wait_for("Listening at"))
-        server.wait_for("Application startup complete", count=2)
+        server.wait_for("Booting worker", count=2)
         for number in range(6):
             get(f"{url}/orgs/org_{number}")
         assert server.stop(signal.SIGTERM) == 0
@@ -137,6 +129,7 @@ def test_celery_workers_flush_when_they_end(double: PostHogDouble, tmp_path: Pat
     assert sorted(event.groups["organization"] for event in double.events) == [f"org_{n}" for n in range(4)]
 
 
+@pytest.mark.long
 def test_celery_workers_without_it_lose_what_was_queued(double: PostHogDouble, tmp_path: Path) -> None:
     """What the option is for. When this fails, Celery has changed and the page about it is out of date."""
     folder = tmp_path / "broker"
