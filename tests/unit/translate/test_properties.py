@@ -295,6 +295,35 @@ def test_keys_that_never_repeat_do_not_fill_the_memory() -> None:
     assert translator.span(span, now_ns=EPOCH_NS).capture is not None
 
 
+@pytest.mark.parametrize(
+    "extra",
+    [
+        pytest.param({"note": "é"}, id="text that is not ASCII"),
+        pytest.param({"big": 2**60}, id="an int beyond JavaScript's"),
+        pytest.param({"http.method": "GET"}, id="a convention's old name"),
+        pytest.param({"list": ("a",)}, id="a list"),
+    ],
+)
+def test_one_unusual_attribute_changes_nothing_for_the_plain_ones(extra: dict[str, Any]) -> None:
+    given = {
+        "a": "x",
+        "b": 1,
+        "c": 1.5,
+        "d": True,
+        "log.severity": "lie",
+        "session.id": "s",
+        "posthog.x": 1,
+        "$set": 2,
+    }
+    plain = translated(a_log(attributes=given, severity_text="INFO")).capture
+    mixed = translated(a_log(attributes={**given, **extra}, severity_text="INFO")).capture
+    assert plain is not None
+    assert mixed is not None
+    assert plain.properties["log.severity"] == "INFO"
+    assert len(mixed.properties) == len(plain.properties) + 1
+    assert plain.properties.items() <= mixed.properties.items()
+
+
 # -- ids -----------------------------------------------------------------------------------------------------
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from .. import attributes as control
 from ..identifiers import MAX_ID_BYTES, group_distinct_id, keyed_uuid
@@ -61,8 +61,7 @@ class CaptureMaker:
             actor, distinct_id = GROUP, group_distinct_id(Group(*next(iter(found.keys.items()))))
         else:
             actor, distinct_id = NOBODY, service_distinct_id(origin.service)
-        properties: dict[str, JsonValue] = {**origin.properties, **subject.own}
-        self.add_attributes(properties, plan, attributes, said)
+        properties = self._properties(subject, plan, origin, said)
         properties[control.ACTOR] = actor
         if scope.name:
             properties["otel.scope.name"] = scope.name
@@ -84,19 +83,25 @@ class CaptureMaker:
             self._person(plan, attributes) if plan.person and user is not None else None,
         )
 
-    def add_attributes(
-        self, properties: dict[str, JsonValue], plan: Plan, attributes: Mapping[str, Any], said: list[str]
-    ) -> None:
-        """Add what the attributes say, converted and under privacy.
+    def _properties(
+        self, subject: Subject, plan: Plan, origin: Origin, said: list[str]
+    ) -> dict[str, JsonValue]:
+        """What resource, signal and attributes say, converted and under privacy; later ones win.
 
-        The hottest place of the package. Most signals hold nothing but plain scalars, and then all of them
-        move at once; :meth:`_add_each` would give the same.
+        The hottest place of the package. Most signals hold nothing but plain scalars under their own names,
+        and then all of them move at once; :meth:`_add_each` would give the same.
         """
-        values = plan.pick(attributes)
-        if plan.unguarded and are_plain(values):
-            properties.update(zip(plan.names, values, strict=True))
-        else:
-            self._add_each(properties, plan, attributes, said)
+        attributes: Mapping[str, Any] = subject.attributes
+        if plan.straight and are_plain(plan.pick(attributes)):
+            properties: dict[str, JsonValue] = cast(
+                "dict[str, Any]", {**origin.properties, **subject.own, **attributes}
+            )
+            for key in plan.left_out:
+                del properties[key]
+            return properties
+        properties = {**origin.properties, **subject.own}
+        self._add_each(properties, plan, attributes, said)
+        return properties
 
     def _add_each(
         self, properties: dict[str, JsonValue], plan: Plan, attributes: Mapping[str, Any], said: list[str]

@@ -33,6 +33,14 @@ NEVER_PROPERTIES: Final = frozenset(
 )
 """Read elsewhere, or said by other means."""
 
+_SAID_BY_US: Final = frozenset(
+    {
+        "$is_server", "$geoip_disable", "service.name", "service.version", "deployment.environment.name",
+        "span.kind", "span.duration_ms", "otel.status_code", "exception.type", "log.severity", "log.body",
+    }
+)  # fmt: skip
+"""An attribute of such a name that is left out must not take our own property with it."""
+
 PERSON_PREFIX: Final = "user."
 
 
@@ -61,9 +69,9 @@ class Plan(NamedTuple):
     groups: dict[str, tuple[GroupEntry, ...]]
     person: tuple[tuple[str, str], ...]  # key, name of the person's property
     notes: tuple[str, ...]
-    names: tuple[str, ...]  # of ``event``
+    left_out: tuple[str, ...]  # keys that are in no entry of ``event``
     pick: Callable[[Mapping[str, Any]], tuple[Any, ...]]  # the values of ``event``, in its order
-    unguarded: bool  # no key matches a pattern
+    straight: bool  # every entry keeps its key, and no key matches a pattern
 
 
 class GroupNames:
@@ -145,14 +153,16 @@ class Planner:
                 said.append(notes.PROPERTY_SURPLUS)
                 continue
             entries[entry.name] = entry
+        left_out = present.difference(entry.key for entry in entries.values())
         return Plan(
             tuple(entries.values()),
             {group_type: tuple(profile.values()) for group_type, profile in groups.items()},
             self._person(keys),
             tuple(said),
-            tuple(entries),
+            tuple(left_out),
             _picking(tuple(entry.key for entry in entries.values())),
-            all(entry.pattern is None for entry in entries.values()),
+            all(entry.pattern is None and entry.name == entry.key for entry in entries.values())
+            and not left_out & _SAID_BY_US,
         ), tuple(once)
 
     def entry(self, key: str) -> Entry | str:
