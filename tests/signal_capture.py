@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor
@@ -41,8 +41,11 @@ class Signals:
         self.tracer = self.tracer_provider.get_tracer("app")
         self.logger = self.logger_provider.get_logger("app")
 
+    def finished_spans(self) -> Sequence[ReadableSpan]:
+        return self._spans.get_finished_spans()
+
     def finished(self, name: str) -> ReadableSpan:
-        [span] = [span for span in self._spans.get_finished_spans() if span.name == name]
+        [span] = [span for span in self.finished_spans() if span.name == name]
         return span
 
     def span(self, name: str) -> Mapping[str, Any]:
