@@ -18,7 +18,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ..errors import LedgerError, PostHogExporterError
+from ..errors import ForeignStateError, LedgerError, PostHogExporterError
 from ..machine import boot_id
 from ..sqlite import Schema, SqliteFault, StateFile, StateOwner, fault_of
 from . import ledger
@@ -165,6 +165,17 @@ class SqliteStore:
                     f"{self.path} was damaged; it is now {self.path.name}.damaged, and a new one has begun. "
                     "Groups are sent once more as they are seen."
                 )
+
+    def verify(self) -> None:
+        """Open the file now. Raises :class:`~..errors.ForeignStateError` when it belongs to somebody else;
+        whatever else is wrong may pass, and is met again at the first call."""
+        try:
+            with self._errors(), self._file.transaction():
+                return
+        except ForeignStateError:
+            raise
+        except PostHogExporterError:
+            return
 
     # -- for the process and for people -------------------------------------------------------------
 
