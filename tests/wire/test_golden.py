@@ -27,7 +27,8 @@ PERSONLESS = PLAIN._replace(personless=True)
 IN_SESSION = PLAIN._replace(session_id=SESSION)
 EMPTY = PLAIN._replace(properties=b"{}")
 
-HEAD = r'{"event":"say \"hi\"","uuid":"019ab000-1111-7222-8333-444455556666","distinct_id":"üser-1"' + (
+HEAD = (
+    r'{"event":"say \"hi\"","uuid":"019ab000-1111-7222-8333-444455556666","distinct_id":"üser-1"'
     ',"timestamp":"2026-09-21T14:13:20.000000Z"'
 )
 LIBRARY = '"$lib":"opentelemetry-exporter-posthog","$lib_version":"1.2.3"'

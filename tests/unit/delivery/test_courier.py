@@ -259,7 +259,7 @@ def test_a_delivery_after_an_unknown_attempt_still_names_that_attempt() -> None:
     assert (outcome.kind, outcome.unknown_at) == (DELIVERED, 0.0)
 
 
-# -- events that are to blame ---------------------------------------------------------------------------------
+# -- events that are to blame -------------------------------------------------------------------------------
 
 
 def refuses(poison: set[str], status: int = 400) -> Step:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -34,7 +35,7 @@ def test_no_two_neighbouring_requests_could_have_been_one(
     sizes: list[int], max_events: int, max_bytes: int
 ) -> None:
     batches = pack(sizes, max_events=max_events, max_bytes=max_bytes)
-    for batch, following in zip(batches, batches[1:], strict=False):
+    for batch, following in pairwise(batches):
         together = HEAD_BYTES + sum(sizes[position] + 1 for position in batch) + sizes[following.start] + 1
         assert len(batch) == max_events or together > max_bytes
 

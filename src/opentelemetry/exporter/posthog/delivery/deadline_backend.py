@@ -23,6 +23,9 @@ import httpcore
 
 from .name_lookup import Address, Lookup
 
+PIECE = 16 * 1024
+"""Bytes of one read: between two the deadline is looked at, however long a flood of crumbs takes to parse."""
+
 TLS_INSIDE_TLS = "an https:// proxy can't carry https: name the proxy with http://"
 
 
@@ -136,7 +139,7 @@ class DeadlineStream(httpcore.NetworkStream):
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         with _mapped(httpcore.ReadTimeout, httpcore.ReadError), self._backend.cuttable(self._cut):
             self._sock.settimeout(left(timeout))
-            return self._sock.recv(max_bytes)
+            return self._sock.recv(min(max_bytes, PIECE))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         rest = memoryview(buffer)

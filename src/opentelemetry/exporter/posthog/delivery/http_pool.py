@@ -14,7 +14,7 @@ def build_pool(
     *,
     backend: httpcore.NetworkBackend,
     proxy: str | None,
-    ssl_context: ssl.SSLContext,
+    ssl_context: ssl.SSLContext | None,
     trust_env: bool,
     max_connections: int,
     keep_alive: float,

@@ -122,7 +122,7 @@ class HttpxTransport:
             url,
             backend=backend,
             proxy=self._proxy,
-            ssl_context=self._ssl_context(),
+            ssl_context=self._ssl_context() if "https://" in (url[:8], (self._proxy or "")[:8]) else None,
             trust_env=self._trust_env,
             max_connections=MAX_CONNECTIONS,
             keep_alive=KEEP_ALIVE,
