@@ -13,6 +13,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from .clock import Clock, SystemClock
+from .errors import MissingExtraError
 from .pipeline import Pipeline
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from .delivery.transport import Transport
     from .diagnostics import Diagnostics
     from .groups.group_ledger import GroupLedger
+    from .groups.store import LedgerStore
     from .settings.model import Settings
 
 
@@ -98,10 +100,9 @@ def _outbox(settings: Settings, diagnostics: Diagnostics, clock: Clock) -> Outbo
 
 def _ledger(settings: Settings, diagnostics: Diagnostics, clock: Clock, request_life: float) -> GroupLedger:
     from .groups.group_ledger import GroupLedger
-    from .groups.memory import MemoryStore
 
     return GroupLedger(
-        MemoryStore(clock=clock, max_groups=settings.ledger_max_groups),
+        _store(settings, diagnostics, clock),
         clock=clock,
         window=settings.timeout,
         request_life=request_life,
@@ -112,6 +113,26 @@ def _ledger(settings: Settings, diagnostics: Diagnostics, clock: Clock, request_
         report=diagnostics.note,
         max_groups=settings.ledger_max_groups,
     )
+
+
+def _store(settings: Settings, diagnostics: Diagnostics, clock: Clock) -> LedgerStore:
+    from .groups.opening import open_store
+
+    def opened(spec: str | None) -> LedgerStore:
+        return open_store(
+            spec,
+            outbox=settings.outbox,
+            host=settings.host,
+            api_key=settings.api_key,
+            clock=clock,
+            max_groups=settings.ledger_max_groups,
+        )
+
+    try:
+        return opened(settings.ledger)
+    except MissingExtraError as error:
+        diagnostics.error("ledger", f"{error} Until then this process keeps a ledger of its own.")
+        return opened(None)
 
 
 def project_of(settings: Settings) -> str:
