@@ -103,7 +103,7 @@ def readable_pages(corrupted: Path) -> Iterator[list[OldRow]]:
     page: list[OldRow] = []
     size = 0
     with contextlib.closing(sqlite3.connect(corrupted, isolation_level=None)) as connection:
-        for row in _readable_between(connection, 0, _highest_id(connection), [MOST_ERRORS]):
+        for row in _readable_rows(connection):
             page.append(row)
             size += len(row.body)
             if size >= tables.PAGE_BYTES or len(page) >= tables.PAGE_ROWS:
@@ -120,6 +120,17 @@ def _highest_id(connection: sqlite3.Connection) -> int:
     return 1 << 40
 
 
+def _readable_rows(connection: sqlite3.Connection) -> Iterator[OldRow]:
+    """Rows in small steps by number: a damaged page may end a longer reading early, without any error."""
+    low, highest, step, errors_left = 0, _highest_id(connection), 1, [MOST_ERRORS]
+    while low < highest and errors_left[0] > 0:
+        last = low
+        for row in _readable_between(connection, low, low + step, errors_left):
+            last = row.id
+            yield row
+        low, step = (low + step, step * 2) if last == low else (last, 1)
+
+
 def _readable_between(
     connection: sqlite3.Connection, low: int, high: int, errors_left: list[int]
 ) -> Iterator[OldRow]:
@@ -128,11 +139,13 @@ def _readable_between(
     question = f"SELECT {tables.OLD_COLUMNS} FROM parcel WHERE id>? AND id<=? ORDER BY id"
     try:
         for row in connection.execute(question, (low, high)):
-            if [type(value) for value in row] == [int, int, int, int, bytes]:
+            if [type(value) for value in row] == [int, int, int, int, bytes] and done < row[0] <= high:
                 yield OldRow(*row)
-            done = row[0]
-    except (sqlite3.Error, TypeError, UnicodeDecodeError):
+                done = row[0]
+    except (sqlite3.Error, TypeError, UnicodeDecodeError) as error:
         errors_left[0] -= 1
+        if "not a database" in str(error):  # its very head is gone: no row will ever be found
+            errors_left[0] = 0
         if errors_left[0] <= 0 or high - done <= 1:
             return
         middle = (done + high) // 2
