@@ -151,3 +151,22 @@ def test_a_hook_that_raises_drops_its_event_and_nothing_else() -> None:
     assert [event.name for event in lab.double.events] == ["good"]
     assert sum(lab.stats.dropped.values()) + sum(lab.stats.not_selected.values()) == 1
     assert lab.stats.balanced
+
+
+def test_a_new_property_of_a_group_is_announced_once_by_its_name(caplog: pytest.LogCaptureFixture) -> None:
+    lab = Lab()
+    with caplog.at_level("INFO", logger="tests.lab"):
+        lab.export(lab.says(1, plan="secret value"), lab.says(2, plan="another"))
+        lab.export(lab.says(3, seats=3))
+    lines = [record.message for record in caplog.records if "goes to PostHog from now on" in record.message]
+    assert len(lines) == 2
+    assert "plan of organization" in lines[0]
+    assert "secret value" not in caplog.text
+
+
+def test_an_event_that_before_send_lets_go_was_made_and_dropped() -> None:
+    lab = Lab(before_send=lambda event: None)
+    lab.export(a_log("any"))
+    assert lab.stats.made == 1
+    assert lab.stats.dropped == {"before_send": 1}
+    assert lab.stats.balanced

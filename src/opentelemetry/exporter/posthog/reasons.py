@@ -54,6 +54,11 @@ class Reason(Enum):
     OUTBOX_EXPIRED = "outbox_expired"
 
     @property
+    def after_selection(self) -> bool:
+        """Whether the signal had been selected: it then counts as a capture that was dropped."""
+        return self in (Reason.BEFORE_SEND, Reason.BEFORE_SEND_ERROR)
+
+    @property
     def text(self) -> ReasonText:
         return _TEXTS[self]
 
@@ -165,3 +170,27 @@ _TEXTS: dict[Reason, ReasonText] = {
         "Raise outbox_max_age, and see why PostHog took nothing.",
     ),
 }
+
+
+LEDGER_TEXTS: dict[str, ReasonText] = {
+    "sent": ReasonText(
+        "It was new, so a group update was sent.", "Nothing to change: PostHog did not know this value."
+    ),
+    "unchanged": ReasonText(
+        "PostHog holds this very value already, so nothing was sent.",
+        "Nothing to change: this is a $groupidentify saved.",
+    ),
+    "older": ReasonText(
+        "A newer value of this property was seen before, by event time, so this one changes nothing.",
+        "If it should win, give the observation its true time: organization(..., at=...).",
+    ),
+    "waits": ReasonText(
+        "It is new and waits: for an update under way, for the group's interval, or for the ledger's store.",
+        "Flush the exporter to send it at once, or lower group_interval_millis.",
+    ),
+    "forgotten": ReasonText(
+        "It is older than what this ledger remembers, so nobody knows whether it is news.",
+        "Use a durable ledger, which forgets nothing at a restart.",
+    ),
+}
+"""What the ledger says of a property that was observed: a word, its sentence and what would change it."""

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from .errors import PostHogExporterError
 from .reasons import Reason
+from .translate.plans import GroupNames
 
 if TYPE_CHECKING:
     from .diagnostics import Diagnostics, Stats
@@ -51,6 +52,7 @@ class SharedPipeline:
     def __init__(self, settings: Settings, diagnostics: Diagnostics, assemble: Assemble) -> None:
         self.settings = settings
         self.diagnostics = diagnostics
+        self.group_names = GroupNames()
         self._assemble = assemble
         self._reset()
 

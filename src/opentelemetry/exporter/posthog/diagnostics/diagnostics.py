@@ -108,6 +108,15 @@ class Diagnostics:
         if reason in TURNED_AWAY:
             self._lost(word(reason), count)
 
+    def let_go(self, reason: Reason) -> None:
+        """A signal of which translation made nothing that is left: not selected, or made and dropped."""
+        if reason.after_selection:
+            with self._lock:
+                self._made += 1
+                self._dropped[reason.value] += 1
+        else:
+            self.not_selected(reason)
+
     def made(self, captures: Iterable[Capture]) -> None:
         """Captures that signals became."""
         names = Counter(capture.name for capture in captures)
