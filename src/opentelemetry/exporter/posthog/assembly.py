@@ -63,6 +63,12 @@ def assemble(
         diagnostics=diagnostics,
         clock=clock,
     )
+    if settings.inspector is not None and background:
+        from .diagnostics.inspection import Inspection
+        from .diagnostics.loopback_post import LoopbackPost
+
+        post = LoopbackPost(settings.inspector)
+        pipeline.show_to(Inspection(post, diagnostics.snapshot, clock=clock, around=suppressed))
     if background:
 
         def failed(error: BaseException) -> None:

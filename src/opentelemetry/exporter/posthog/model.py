@@ -64,6 +64,37 @@ class GroupUpdate(NamedTuple):
     claim: object  # opaque to everyone but the ledger that granted it
 
 
+class SignalDescription(NamedTuple):
+    """One span or log record as people name it, and the steps of its decision. For people: decides nothing.
+
+    Holds keys of attributes and never their values: what was kept out of an event stays out of this too.
+    """
+
+    name: str
+    kind: str  # "server", "client", ... for spans; the severity of a log record
+    scope: str
+    trace_id: str
+    span_id: str
+    time_ns: int
+    service: str
+    steps: tuple[tuple[str, str, str], ...] = ()  # what was asked, what came out, the reason
+
+
+class LedgerDecision(NamedTuple):
+    """What the ledger made of one property that one observation spoke of. For people: decides nothing.
+
+    ``name`` is empty where only the group itself was named.
+    """
+
+    group: Group
+    name: str
+    value: JsonValue
+    time_ns: int
+    seen_ns: int
+    verdict: str  # a key of ``reasons.LEDGER_TEXTS``
+    update: str = ""  # uuid of the group update that carries it
+
+
 class Envelope(NamedTuple):
     """A capture or group update as it leaves: a frozen header and wire-neutral property bytes.
 

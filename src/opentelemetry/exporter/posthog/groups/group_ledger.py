@@ -17,7 +17,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ..errors import LedgerError, PostHogExporterError
-from ..model import Group, GroupUpdate, Observation, Outcome, OutcomeKind
+from ..model import Group, GroupUpdate, LedgerDecision, Observation, Outcome, OutcomeKind
+from .decisions import Memory, decide
 from .known import Known, Settled, Touch, print_of
 from .ledger import SECOND, Answers, Ending, Grant, Haste, Settlement, Standing, Terms
 from .pocket import MAX_GROUPS as POCKET_GROUPS
@@ -453,6 +454,23 @@ class GroupLedger:
             if self._unsaid or self._pocket.unsaved or (self._store.durable and self._known.touched):
                 return False
         return self._store.durable or not self._store.waiting(self._terms).dirty
+
+    def decisions(
+        self, observations: Sequence[Observation], updates: Sequence[GroupUpdate]
+    ) -> list[tuple[LedgerDecision, ...]]:
+        """For people: what became of each property of ``observations`` that :meth:`observe` has just taken.
+
+        Asks the store once a group, so it is for an inspector only. ``updates``: what it granted.
+        """
+        memories: dict[Group, Memory] = {}
+        for group in {observation.group for observation in observations}:
+            try:
+                state = self._store.show(group)
+            except PostHogExporterError:
+                state = None
+            with self._lock:
+                memories[group] = Memory(state, self._known.newest(group))
+        return decide(observations, memories, updates, self._digester, ahead_ns=self._ahead_ns)
 
     def notices(self) -> Sequence[Notice]:
         """What people should be told; each kind once."""

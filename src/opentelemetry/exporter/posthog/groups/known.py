@@ -94,6 +94,15 @@ class Known:
     def sets(self, group: Group) -> tuple[Settled, ...]:
         return self._sets.get(group, ())
 
+    def newest(self, group: Group) -> dict[str, str]:
+        """For people: when each settled property was last observed, as the 32 digits in front of a stamp."""
+        found: dict[str, str] = {}
+        for settled in self._sets.get(group, ()):
+            times = f"{self.moments[settled.print]:032x}"
+            for name in settled.names:
+                found[name] = max(times, found.get(name, ""))
+        return found
+
     def drop(self, group: Group) -> list[Touch]:
         """Something else was seen of it, here or elsewhere: none of its sets can be taken for settled."""
         return self._forget(self._sets.pop(group, ()))

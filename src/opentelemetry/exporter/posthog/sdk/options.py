@@ -19,6 +19,7 @@ class ExporterOptions(TypedDict, total=False):
     ca_bundle: str | None
     capture_mode: str | None
     compression: str | None
+    inspector: str | None
     disabled: bool | None
     groups: str | Mapping[str, str] | None
     group_prefixes: str | Mapping[str, str] | None

@@ -108,6 +108,19 @@ def proxy(value: object) -> str:
     return written
 
 
+INSPECTOR_FIX = "Write the address that `otel-posthog inspect` prints, like http://127.0.0.1:8009/?token=..."
+
+
+def inspector(value: object) -> str:
+    """The address of an inspector, on this machine: what the exporter decides is told to nobody else."""
+    written = text(value)
+    url = _url(written, schemes=("http",), fix=INSPECTOR_FIX)
+    if not _is_loopback(_host_name(url)):
+        raise unusable("is no address of this machine", INSPECTOR_FIX)
+    _port(url)
+    return written
+
+
 def path(value: object) -> str:
     """A path as the operating system takes it."""
     written = text(value)

@@ -144,6 +144,7 @@ class Settings:
     ca_bundle: str | None = None
     proxy: str | None = field(default=None, repr=False)  # may carry a password
     proxy_from_environment: bool = False  # HTTPS_PROXY and kin, where no proxy is named
+    inspector: str | None = field(default=None, repr=False)  # http:// on the loopback; carries a token
     insecure: bool = False  # plain http to other hosts than loopback
 
     # None: memory, or SQLite beside the outbox. Out of the repr, since a URL may carry a password.

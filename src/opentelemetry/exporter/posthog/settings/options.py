@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .addresses import LEDGER_FIX, host, ledger, path, project_key, proxy
+from .addresses import INSPECTOR_FIX, LEDGER_FIX, host, inspector, ledger, path, project_key, proxy
 from .group_types import groups, prefixes
 from .hooks import hook, opt_out
 from .model import CaptureMode, Compression, OutboxMode, Preset
@@ -117,6 +117,13 @@ OPTIONS: tuple[Option, ...] = (
         default="gzip",
         sentence="How bodies are compressed: `gzip`, `zstd` (extra `fast`, v1 only) or `none`.",
         effect="None.", fix="Write gzip, zstd or none.", text="zstd", example="zstd",
+    ),
+    Option(
+        name="inspector", fields=("inspector",), parse=inspector, topic=Topic.CONNECTION, secret=True,
+        sentence="The address of an inspector on this machine (`otel-posthog inspect` prints it), to which "
+        "the exporter tells what it decided and why. For development.",
+        effect="None.", fix=INSPECTOR_FIX,
+        text="http://127.0.0.1:8009/?token=as-printed", example="http://127.0.0.1:8009/?token=as-printed",
     ),
     _switch(
         "disabled", Topic.CONNECTION,
