@@ -64,6 +64,9 @@ def test_what_the_application_set_is_never_overwritten(signals: Signals) -> None
         span.set_attribute("organization.id", "org_theirs")
         with organization("org_42", name="Acme"):
             pass
+        assert (
+            groups_of_span(span.get_span_context().span_id) is None
+        )  # what we did not put, we don't remember
     assert signals.span("entry") == {"organization.id": "org_theirs"}
 
 

@@ -115,10 +115,14 @@ def test_a_handler_that_leads_back_to_us_makes_no_second_line(
             told.warn(f"caused by {record.getMessage()}", "an export of our own line failed")
             told.received("log", 1)
 
-    logger.addHandler(Loop())
+    loop = Loop()
+    logger.addHandler(loop)
     told.warn("first", "an export failed")
     assert lines.all == [("WARNING", "an export failed")]
     assert told.snapshot().received == 1
+    logger.removeHandler(loop)
+    told.warn("caused by an export failed", "and now for its own sake")  # that kind has not spoken yet
+    assert lines.all[1] == ("WARNING", "and now for its own sake (+1 since the last)")
 
 
 def test_the_rate_is_said_after_the_first_minute_and_then_once_a_day(
