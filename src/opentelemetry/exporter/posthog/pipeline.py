@@ -27,11 +27,21 @@ import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
-from .model import Capture, Envelope, GroupUpdate, Observation, Outcome, OutcomeKind
+from .model import (
+    Capture,
+    Envelope,
+    GroupUpdate,
+    LedgerDecision,
+    Observation,
+    Outcome,
+    OutcomeKind,
+    SignalDescription,
+)
 from .reasons import Reason
 from .settings.model import OutboxMode
+from .translate.announcements import announcement
 
 if TYPE_CHECKING:
     from .clock import Clock
@@ -76,6 +86,24 @@ class Translated(Protocol):
     def notes(self) -> Sequence[str]: ...
 
 
+class ExportWitness(Protocol):
+    """Watches one export for somebody who wants to see it; must be quick and never raise."""
+
+    def let_go(self, signal: Any, reason: Reason, observations: Sequence[Observation]) -> None: ...
+    def made(self, signal: Any, capture: Capture, observations: Sequence[Observation]) -> None: ...
+    def decided(self, decisions: Sequence[Sequence[LedgerDecision]]) -> None:
+        """What the ledger made of all observations of this export, in their order."""
+        ...
+
+
+class Witness(Protocol):
+    """Watches a pipeline. There is none unless an inspector was asked for."""
+
+    def export(self, source: Source[Any]) -> ExportWitness: ...
+    def close(self) -> None: ...
+    def after_fork_in_child(self) -> None: ...
+
+
 class Encode(Protocol):
     """Turns captures and group updates into envelopes; None for one that can't be encoded."""
 
@@ -98,6 +126,7 @@ class Source(NamedTuple, Generic[SignalT]):
 
     signal: str  # "span" or "log"
     translate: Callable[[SignalT], Translated]
+    describe: Callable[[SignalT], SignalDescription] | None = None  # for a witness
 
 
 class Pipeline:
@@ -122,10 +151,15 @@ class Pipeline:
         self._outbox = outbox
         self._drainer = drainer
         self._caretaker: Caretaker | None = None
+        self._witness: Witness | None = None
         self._diagnostics = diagnostics
         self._clock = clock
         self._running = Running()
         self._closed = False
+
+    def show_to(self, witness: Witness) -> None:
+        """Let ``witness`` watch every export from now on."""
+        self._witness = witness
 
     def employ(self, caretaker: Caretaker) -> None:
         """Let ``caretaker`` call :meth:`tend` while something waits, be it of an earlier life."""
@@ -147,11 +181,14 @@ class Pipeline:
             if self._closed:
                 self._diagnostics.not_selected(Reason.SHUT_DOWN, len(batch))
                 return False
-            captures, observations = self._translate(source, batch)
+            look = None if self._witness is None else self._witness.export(source)
+            captures, observations = self._translate(source, batch, look)
             if self._settings.dry_run:
                 self._diagnostics.dropped(Reason.DRY_RUN, len(captures))
                 return True
             updates = self._ledger.observe(observations) if observations else []
+            if look is not None and observations:
+                look.decided(self._ledger.decisions(observations, updates))
             kept = self._carry(captures, updates, deadline)
         self._diagnostics.tick()
         self._pass_notices_on()
@@ -172,7 +209,7 @@ class Pipeline:
         return bool(waiting.unsaved or waiting.dirty or stored)
 
     def _translate(
-        self, source: Source[SignalT], batch: Sequence[SignalT]
+        self, source: Source[SignalT], batch: Sequence[SignalT], look: ExportWitness | None
     ) -> tuple[list[Capture], list[Observation]]:
         captures: list[Capture] = []
         observations: list[Observation] = []
@@ -188,13 +225,19 @@ class Pipeline:
                 diagnostics.error(
                     "translation_error", f"a signal could not be translated: {type(error).__name__}"
                 )
+                if look is not None:
+                    look.let_go(signal, Reason.TRANSLATION_ERROR, ())
                 continue
             observations.extend(result.observations)
             for note in result.notes:
-                diagnostics.note(note, 1)
+                self._take_note(note)
             capture = result.capture
+            if look is not None and capture is not None:
+                look.made(signal, capture, result.observations)
+            elif look is not None:
+                look.let_go(signal, result.reason or Reason.NOT_NAMED, result.observations)
             if capture is None:
-                diagnostics.not_selected(result.reason or Reason.NOT_NAMED)
+                diagnostics.let_go(result.reason or Reason.NOT_NAMED)
             elif capture.uuid in seen:
                 diagnostics.made((capture,))
                 diagnostics.dropped(Reason.DUPLICATE_UUID, 1)
@@ -203,6 +246,13 @@ class Pipeline:
                 captures.append(capture)
         diagnostics.made(captures)
         return captures, observations
+
+    def _take_note(self, note: str) -> None:
+        line = announcement(note)
+        if line is None:
+            self._diagnostics.note(note, 1)
+        else:
+            self._diagnostics.info_once(note, line)
 
     def _carry(self, captures: Iterable[Capture], updates: Sequence[GroupUpdate], deadline: float) -> bool:
         """Encode, write ahead, deliver, settle; then whatever the settling granted. True: nothing lost."""
@@ -414,6 +464,8 @@ class Pipeline:
         if self._outbox is not None:
             self._outbox.close()
         self._courier.close()
+        if self._witness is not None:
+            self._witness.close()
         self._diagnostics.final_line()
 
     # -- fork ---------------------------------------------------------------------------------------
@@ -431,7 +483,14 @@ class Pipeline:
     def after_fork_in_child(self) -> None:
         """The exports that ran in the parent go on there; nothing runs here yet."""
         self._running = Running()
-        for part in (self._ledger, self._outbox, self._courier, self._drainer, self._caretaker):
+        for part in (
+            self._ledger,
+            self._outbox,
+            self._courier,
+            self._drainer,
+            self._caretaker,
+            self._witness,
+        ):
             if part is not None:
                 part.after_fork_in_child()
 

@@ -30,12 +30,14 @@ from ..settings.sources import resolve
 from ..translate.translator import Translator
 from ..version import __version__
 from .attribute_limits import text_limit
+from .describing import log_describer, span_describer
 
 if TYPE_CHECKING:
     from opentelemetry.sdk._logs import ReadableLogRecord
     from opentelemetry.sdk.trace import ReadableSpan
 
     from ..settings.model import Settings
+    from ..translate.plans import GroupNames
     from ..translate.translator import Translation
 
 SignalT = TypeVar("SignalT")
@@ -122,40 +124,49 @@ class Intake(Generic[SignalT]):
 def intake_for_spans(options: Mapping[str, object]) -> Intake[ReadableSpan]:
     """Configure a span exporter from keywords, environment and defaults."""
     settings, shared, counts = _configure(options)
-    return Intake(shared, span_source(settings), counts=counts)
+    return Intake(shared, span_source(settings, _names_of(shared)), counts=counts)
 
 
 def intake_for_logs(options: Mapping[str, object]) -> Intake[ReadableLogRecord]:
     """Configure a log exporter from keywords, environment and defaults."""
     settings, shared, counts = _configure(options)
-    return Intake(shared, log_source(settings), counts=counts)
+    return Intake(shared, log_source(settings, _names_of(shared)), counts=counts)
 
 
-def span_source(settings: Settings | None) -> Source[ReadableSpan]:
-    """Translation of spans under ``settings``; without settings the source only names its signal."""
+def _names_of(shared: SharedPipeline | None) -> GroupNames | None:
+    return None if shared is None else shared.group_names
+
+
+def span_source(settings: Settings | None, names: GroupNames | None = None) -> Source[ReadableSpan]:
+    """Translation of spans under ``settings``; without settings the source only names its signal.
+
+    ``names`` are the property names that the project's groups have so far, shared by both kinds of signal.
+    """
     if settings is None:
         return Source(SPAN, _nothing)
-    translate = Translator(settings, stamps=groups_of_span, length_limit=text_limit).span
+    translator = Translator(settings, stamps=groups_of_span, length_limit=text_limit, names=names)
+    translate = translator.span
 
     def translated(span: ReadableSpan) -> Translation:
         return translate(span, now_ns=time.time_ns())
 
-    return Source(SPAN, translated)
+    return Source(SPAN, translated, span_describer(translator))
 
 
-def log_source(settings: Settings | None) -> Source[ReadableLogRecord]:
+def log_source(settings: Settings | None, names: GroupNames | None = None) -> Source[ReadableLogRecord]:
     """Translation of log records under ``settings``; a record has no id of its own, so it gets random bits.
 
     From the operating system, not from ``random``: an application that seeds ``random`` would repeat ids.
     """
     if settings is None:
         return Source(LOG, _nothing)
-    translate, bits = Translator(settings).log, random.SystemRandom().getrandbits
+    translator, bits = Translator(settings, names=names), random.SystemRandom().getrandbits
+    translate = translator.log
 
     def translated(record: ReadableLogRecord) -> Translation:
         return translate(record, now_ns=time.time_ns(), random_bits=bits)
 
-    return Source(LOG, translated)
+    return Source(LOG, translated, log_describer(translator))
 
 
 def _nothing(signal: object) -> Translation:
