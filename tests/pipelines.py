@@ -46,12 +46,12 @@ class Lab:
         return self.pipeline.export(self.source, records)
 
     def says(
-        self, at: int, key: str = "org_1", /, name: str = "seen", **properties: Any
+        self, at: int, key: str = "org_1", /, event: str = "seen", **properties: Any
     ) -> ReadableLogRecord:
         """A log event of ``at`` seconds after the clock's start that says this of an organization."""
         attributes = {"organization.id": key, **{f"organization.{n}": v for n, v in properties.items()}}
         time_ns = START_NS + at * SECOND_NS
-        return a_log(name, attributes, timestamp=time_ns, observed_ns=time_ns)
+        return a_log(event, attributes, timestamp=time_ns, observed_ns=time_ns)
 
     def profile(self, key: str = "org_1") -> Mapping[str, Any]:
         return self.double.organization(key).properties
