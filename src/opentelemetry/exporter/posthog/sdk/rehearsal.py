@@ -86,10 +86,8 @@ def rehearse(
     for _ in range(2):
         shared.hold()
     return Rehearsal(
-        RehearsalSpanExporter(
-            Intake(shared, _watched(spans, lambda span: span.name, saw), counts=diagnostics), exported
-        ),
-        RehearsalLogExporter(Intake(shared, _watched(logs, _name_of, saw), counts=diagnostics), exported),
+        RehearsalSpanExporter(Intake(shared, spans, counts=diagnostics), exported),
+        RehearsalLogExporter(Intake(shared, logs, counts=diagnostics), exported),
         shared,
         settings,
     )

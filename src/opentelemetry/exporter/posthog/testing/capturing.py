@@ -25,6 +25,7 @@ from .transport import InMemoryTransport
 
 if TYPE_CHECKING:
     from opentelemetry.sdk._logs import LoggerProvider
+    from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
 
     from ..sdk.group_processor import PostHogGroupProcessor
@@ -33,6 +34,12 @@ if TYPE_CHECKING:
 KEY = "phc_posthog_capture"
 HOST = "http://127.0.0.1:9"
 """Nobody is called there; the requests are function calls."""
+
+LONGEST_PAUSE = 61.0
+"""Seconds: more than any ``Retry-After`` that is honoured, and than the breaker's rest."""
+
+MAX_FLUSHES = 3
+"""Tries of one flush: a group that failed, what it had meanwhile become, and one to see that it is over."""
 
 PRODUCTION_ONLY = frozenset(
     "OTEL_EXPORTER_POSTHOG_" + name
@@ -76,9 +83,13 @@ class TurningClock:
 
     def wait(self, seconds: float, wake: threading.Event) -> bool:
         if not wake.is_set():
-            with self._lock:
-                self._ahead += max(0.0, seconds)
+            self.skip(seconds)
         return wake.is_set()
+
+    def skip(self, seconds: float) -> None:
+        """Be so many seconds later."""
+        with self._lock:
+            self._ahead += max(0.0, seconds)
 
 
 class _Wiring:
@@ -86,7 +97,7 @@ class _Wiring:
 
     def __init__(self, double: PostHogDouble, clock: TurningClock, options: Mapping[str, object]) -> None:
         self.seen = Seen()
-        self._double = double
+        self._clock = clock
         self._attached: list[tuple[object, Any]] = []
         self._tracers: TracerProvider | None = None
         self._loggers: LoggerProvider | None = None
@@ -131,7 +142,12 @@ class _Wiring:
     # -- capture.Wiring -------------------------------------------------------------------------------
 
     def flush(self) -> bool:
-        return self._rehearsal.spans.force_flush()
+        """Nothing is in the air here, so what PostHog or the breaker asks to wait for is over at once."""
+        for _ in range(MAX_FLUSHES):
+            if self._rehearsal.spans.force_flush():
+                return True
+            self._clock.skip(LONGEST_PAUSE)
+        return False
 
     def dropped(self) -> Mapping[str, int]:
         return self._rehearsal.stats().dropped
@@ -141,7 +157,7 @@ class _Wiring:
         from opentelemetry.sdk.trace import TracerProvider
 
         if self._tracers is None:
-            self._tracers = TracerProvider(shutdown_on_exit=False)
+            self._tracers = TracerProvider(shutdown_on_exit=False, resource=_resource())
             self.attach(self._tracers, None, stamp=True)
         return self._tracers
 
@@ -150,7 +166,7 @@ class _Wiring:
         from opentelemetry.sdk._logs import LoggerProvider
 
         if self._loggers is None:
-            self._loggers = LoggerProvider(shutdown_on_exit=False)
+            self._loggers = LoggerProvider(shutdown_on_exit=False, resource=_resource())
             self.attach(None, self._loggers, stamp=True)
         return self._loggers
 
@@ -191,6 +207,13 @@ class _Wiring:
         for provider, processor in reversed(self._attached):
             remove_processor(provider, processor)
         self._rehearsal.shutdown()
+
+
+def _resource() -> Resource:
+    """Always the same; the SDK's own default looks around the machine, on threads."""
+    from opentelemetry.sdk.resources import Resource
+
+    return Resource({"service.name": "posthog-capture"})
 
 
 def _stamps(*, stamp: bool) -> tuple[PostHogGroupProcessor, ...]:
