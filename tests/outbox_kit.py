@@ -128,7 +128,7 @@ class ReferenceOutbox:
         self._refused = 0
         self._turn: str | None = None
         self._turn_lease = self._backoff = self._asked = self._failures = 0
-        self._delivered_ms = 0
+        self._delivered_ms = self._probed_ms = 0
         self._name = "me"
 
     def _now(self) -> int:
@@ -204,6 +204,13 @@ class ReferenceOutbox:
         self._failures = self._failures + 1 if failed else 0
         self._turn, self._backoff, self._asked = None, now + delay, now + round(min(300, retry_after) * 1000)
         return max(delay / 1000, min(300, retry_after))
+
+    def may_probe(self) -> bool:
+        now = self._now()
+        if self._delivered_ms < self._probed_ms <= now < self._probed_ms + 30_000:
+            return False
+        self._probed_ms = now
+        return True
 
     def expire(self) -> int:
         now = self._now()

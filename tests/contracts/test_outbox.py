@@ -237,3 +237,17 @@ def test_force_passes_the_back_off_but_not_the_servers_wish(outbox: Outbox, cloc
     clock.advance(0.5)
     assert outbox.take_turn(force=False) == 0.5
     assert outbox.take_turn(force=True) == 0.0
+
+
+def test_one_probe_an_interval_until_somebody_gets_through(outbox: Outbox, clock: ManualClock) -> None:
+    receipt = outbox.put(envelopes(1))
+    assert receipt is not None
+    assert outbox.may_probe()
+    assert not outbox.may_probe()
+    clock.advance(29)
+    assert not outbox.may_probe()
+    clock.advance(1)
+    assert outbox.may_probe()
+    clock.advance(1)
+    outbox.settle(receipt, [DELIVERED])
+    assert outbox.may_probe(), "somebody got through: everybody may find out"

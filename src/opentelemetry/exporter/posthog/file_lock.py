@@ -28,9 +28,9 @@ except ImportError:  # pragma: no cover - a platform without POSIX locks; openin
 if TYPE_CHECKING:
     from .clock import Clock
 
-FIRST_NAP = 0.0005
-LONGEST_NAP = 0.004
-"""Seconds between two tries. A commit takes one to ten milliseconds, so a longer nap only adds waiting."""
+NAP = 0.0005
+"""Seconds between two tries, always the same: naps that grow starve whoever has waited longest (with eight
+writers, the slowest of a hundred waited 0.3 to 0.7 s with this one and 0.9 s with naps up to 4 ms)."""
 
 IMPATIENCE = 30.0
 """Seconds during which a holder that did not let go in time is not waited for again (it may be frozen)."""
@@ -79,7 +79,7 @@ class FileLock:
         now = self._clock.monotonic()
         if now < self._impatient_until:
             timeout = min(timeout, IMPATIENT_WAIT)
-        deadline, nap = now + timeout, FIRST_NAP
+        deadline = now + timeout
         while not self._try():
             if self._clock.monotonic() >= deadline:
                 self._impatient_until = self._clock.monotonic() + IMPATIENCE
@@ -88,8 +88,7 @@ class FileLock:
                     f"another process held it for {timeout:.2g} s",
                     "See which one: `fuser` names it.",
                 )
-            self._clock.wait(nap, self._never)
-            nap = min(LONGEST_NAP, nap * 2)
+            self._clock.wait(NAP, self._never)
         self._impatient_until = float("-inf")
 
     def _try(self) -> bool:

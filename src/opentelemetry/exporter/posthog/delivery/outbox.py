@@ -134,6 +134,10 @@ class Outbox(Protocol):
         """Give the turn back. The seconds for which nobody shall drain, more with each failure in a row."""
         ...
 
+    def may_probe(self) -> bool:
+        """Whether a process whose breaker is open may try again: one of all those that share the outbox."""
+        ...
+
     def expire(self) -> int:
         """Let go what is older than the limit, counted. The number of events."""
         ...

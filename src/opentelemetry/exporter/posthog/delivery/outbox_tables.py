@@ -38,8 +38,8 @@ SCHEMA = Schema(
     CREATE TABLE counter(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
     CREATE TABLE turn(
         owner TEXT, lease_ms INTEGER NOT NULL, failures INTEGER NOT NULL, backoff_ms INTEGER NOT NULL,
-        asked_ms INTEGER NOT NULL, delivered_ms INTEGER NOT NULL);
-    INSERT INTO turn VALUES(NULL, 0, 0, 0, 0, 0);
+        asked_ms INTEGER NOT NULL, delivered_ms INTEGER NOT NULL, probed_ms INTEGER NOT NULL);
+    INSERT INTO turn VALUES(NULL, 0, 0, 0, 0, 0, 0);
     CREATE TABLE clock(boot TEXT, up_ms INTEGER NOT NULL, wall_ms INTEGER NOT NULL);
     CREATE TABLE absorbed(name TEXT PRIMARY KEY) WITHOUT ROWID;
     """

@@ -58,6 +58,15 @@ def failures(connection: sqlite3.Connection) -> int:
     return int(connection.execute("SELECT failures FROM turn").fetchone()[0])
 
 
+def may_probe(connection: sqlite3.Connection, now: int, interval: int) -> bool:
+    """Whether a process whose breaker is open may try: one an interval, or any once somebody got through."""
+    delivered, probed = connection.execute("SELECT delivered_ms, probed_ms FROM turn").fetchone()
+    if delivered < probed <= now < probed + interval:
+        return False
+    connection.execute("UPDATE turn SET probed_ms=?", (now,))
+    return True
+
+
 def note_delivery(connection: sqlite3.Connection, now: int) -> None:
     """Remember that PostHog takes events: from here on a failure speaks against the parcel."""
     connection.execute("UPDATE turn SET delivered_ms=?", (now,))

@@ -48,6 +48,9 @@ WARN_AT = 0.8
 CLOCK_SLACK_MS = 600_000
 """A step of less than ten minutes changes no age that anybody would notice."""
 
+PROBE_INTERVAL_MS = 30_000
+"""As the breaker's own: soon enough after an outage, rare enough during one."""
+
 GAVE_UP = "gave_up"
 """The reason of an event that failed ten times over three days while PostHog took others."""
 
@@ -302,6 +305,11 @@ class SqliteOutbox:
 
         wait = self._file.do(end)
         return (tables.LONGEST_DELAY_MS if wait is None else wait) / 1000
+
+    def may_probe(self) -> bool:
+        now = self._moment().now
+        allowed = self._file.do(lambda connection: turn.may_probe(connection, now, PROBE_INTERVAL_MS))
+        return allowed is not False  # with a file in trouble, every process is on its own
 
     def next_due(self) -> float | None:
         at = self._moment()
