@@ -22,7 +22,7 @@ def promised() -> dict[str, set[str]]:
     return ids_in([ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))])
 
 
-def tested() -> dict[str, set[str]]:
+def held() -> dict[str, set[str]]:
     tests = [path for path in sorted((ROOT / "tests").rglob("test_*.py")) if path != Path(__file__)]
     return ids_in(tests)
 
@@ -32,12 +32,12 @@ def test_the_docs_make_promises_at_all() -> None:
 
 
 def test_every_promise_of_the_docs_stands_in_a_test() -> None:
-    without_test = {name: pages for name, pages in promised().items() if name not in tested()}
+    without_test = {name: pages for name, pages in promised().items() if name not in held()}
 
     assert without_test == {}
 
 
 def test_every_promise_that_a_test_holds_stands_in_the_docs() -> None:
-    without_page = {name: tests for name, tests in tested().items() if name not in promised()}
+    without_page = {name: tests for name, tests in held().items() if name not in promised()}
 
     assert without_page == {}
