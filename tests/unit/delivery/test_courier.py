@@ -369,6 +369,11 @@ def test_what_needs_a_person_stops_the_delivery_and_refuses_nothing(refusal: Res
     assert post.records[0].reasons == {reason: 1300}
 
 
+def test_what_a_refusal_asks_to_wait_holds_for_all_that_it_stopped() -> None:
+    post = Post(then=answer(402, retry_after="60"))
+    assert {outcome.retry_after for outcome in post.deliver(some(600))} == {60.0}
+
+
 def test_only_what_was_sent_can_be_unknown() -> None:
     post = Post(then=answer(200, b"<html>"))
     outcomes = post.deliver(some(600))
@@ -475,6 +480,12 @@ def test_a_dead_host_is_given_up_after_five_failures_in_a_delivery() -> None:
     post = Post(then=UNREACHABLE, max_retries=50, takes=0.0)
     post.deliver(some(5000), within=100.0)
     assert post.records[0].attempts == FAILURES
+
+
+def test_the_failure_that_opens_the_breaker_is_not_waited_for() -> None:
+    post = Post(then=UNREACHABLE, max_retries=50, takes=0.0)
+    post.deliver(some(1), within=100.0)
+    assert len(post.clock.waits) == FAILURES - 1
 
 
 def test_with_an_outbox_an_outage_costs_one_probe_an_interval(tmp_path: Any) -> None:
