@@ -56,6 +56,8 @@ ABOUT_THE_REQUEST: Final = frozenset(
 )
 """Refusals for which no event is to blame: something on the way has broken the request."""
 
+_quoted: Final = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps builds a new encoder each time
+
 _ACCEPTED: Final = Verdict(OutcomeKind.DELIVERED)
 
 
@@ -139,7 +141,7 @@ def header_of(envelope: Envelope) -> bytes:
 
 def text(value: str) -> bytes:
     """A JSON string."""
-    return json.dumps(value, ensure_ascii=False).encode()
+    return _quoted(value).encode()
 
 
 def _headers(agent: str, codec: Codec) -> tuple[tuple[str, str], ...]:
