@@ -23,7 +23,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from opentelemetry.exporter.posthog.recorded import UnreadableRecordError, read_recorded
+from opentelemetry.exporter.posthog.recorded import Unreadable, documents, read_recorded
 
 ATTRIBUTES: dict[str, Any] = {
     "organization.id": "org_1",
@@ -88,7 +88,7 @@ def test_a_span_in_otlp_json_comes_back_to_the_nanosecond(
     signals: tuple[ReadableSpan, ReadableLogRecord, str],
 ) -> None:
     made = signals[0]
-    (found,) = read_recorded(io.StringIO(otlp_json(encode_spans([made]))))
+    (found,) = read_recorded(io.BytesIO(otlp_json(encode_spans([made])).encode()))
     assert_same_span(found.signal, made)
     assert (found.signal.start_time, found.signal.end_time) == (made.start_time, made.end_time)
     assert found.signal.instrumentation_scope.name == "shop"
@@ -98,7 +98,7 @@ def test_a_log_event_in_otlp_json_keeps_its_name_times_and_trace(
     signals: tuple[ReadableSpan, ReadableLogRecord, str],
 ) -> None:
     made = signals[1].log_record
-    (found,) = read_recorded(io.StringIO(otlp_json(encode_logs([signals[1]]))))
+    (found,) = read_recorded(io.BytesIO(otlp_json(encode_logs([signals[1]])).encode()))
     record = found.signal.log_record
     assert record.event_name == "order.paid"
     assert record.observed_timestamp == made.observed_timestamp
@@ -110,9 +110,10 @@ def test_a_log_event_in_otlp_json_keeps_its_name_times_and_trace(
 def test_what_the_console_exporters_print_is_read_though_it_spreads_over_lines(
     signals: tuple[ReadableSpan, ReadableLogRecord, str],
 ) -> None:
-    log, span = read_recorded(io.StringIO(signals[2]))
+    log, span = read_recorded(io.BytesIO(signals[2].encode()))
     assert log.signal.log_record.event_name == "order.paid"
-    assert log.signal.log_record.observed_timestamp // 1_000 == signals[1].log_record.observed_timestamp // 1_000
+    printed, made = log.signal.log_record.observed_timestamp, signals[1].log_record.observed_timestamp
+    assert abs(printed - made) <= 1_000  # the console rounds to microseconds
     assert_same_span(span.signal, signals[0])
     assert span.line > log.line
 
@@ -121,11 +122,61 @@ def test_what_the_console_exporters_print_is_read_though_it_spreads_over_lines(
     ("text", "line"),
     [
         pytest.param('{"name": "x"}\n', 1, id="a document that is no telemetry"),
-        pytest.param('\n\n{"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": "zz"}]}]}]}\n', 3, id="a bad id"),
+        pytest.param(
+            '\n\n{"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": "zz"}]}]}]}\n', 3, id="a bad id"
+        ),
         pytest.param('{"resourceSpans": [\n', 1, id="a document that was cut off"),
     ],
 )
 def test_what_can_not_be_read_is_named_by_its_line(text: str, line: int) -> None:
-    with pytest.raises(UnreadableRecordError) as caught:
-        list(read_recorded(io.StringIO(text)))
-    assert caught.value.line == line
+    (found,) = read_recorded(io.BytesIO(text.encode()))
+    assert isinstance(found, Unreadable)
+    assert found.line == line
+    assert not found.is_chatter
+
+
+GOOD = '{"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": "01", "spanId": "02", "name": "%s"}]}]}]}\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "lost"),
+    [
+        pytest.param('{"resourceSpans": [{"scope' + "\n", [2], id="a line that was cut off by a crash"),
+        pytest.param("INFO: started\n", [2], id="a line that the application printed"),
+        pytest.param('{"half": 1} {"resource\n', [2], id="two writers in one line"),
+        pytest.param("{\n" + '    "a": 1,\n', [2], id="a printed document that never closes"),
+        pytest.param("[" * 100_000 + "]" * 100_000 + "\n", [2], id="nesting that no parser takes"),
+        pytest.param("\xff\xfe{}\n", [2], id="bytes that are no text"),
+    ],
+)
+def test_what_is_broken_costs_itself_and_not_its_neighbours(text: str, lost: list[int]) -> None:
+    stream = io.BytesIO((GOOD % "before").encode() + text.encode("latin-1") + (GOOD % "after").encode())
+    found = list(read_recorded(stream))
+    assert [one.signal.name for one in found if not isinstance(one, Unreadable)] == ["before", "after"]
+    assert [one.line for one in found if isinstance(one, Unreadable)] == lost
+
+
+def test_a_bad_span_does_not_cost_the_batch_that_it_came_in() -> None:
+    spans = ",".join('{"traceId": "%s", "spanId": "02", "name": "n"}' % id for id in ("01", "zz", "03"))
+    line = '{"resourceSpans": [{"scopeSpans": [{"spans": [%s]}]}]}\n' % spans
+    first, second, third = read_recorded(io.BytesIO(line.encode()))
+    assert isinstance(second, Unreadable)
+    assert (first.place, third.place) == (0, 2)
+
+
+def test_a_document_that_is_too_long_is_skipped_without_being_held() -> None:
+    good = (GOOD % "n").encode()
+    stream = io.BytesIO(good + b"{" + b"x" * 10_000 + b"\n" + good)
+    found = list(documents(stream, longest=500))
+    assert [bool(one.why) for one in found] == [False, True, False]
+    assert all(len(one.text) <= 500 for one in found)
+
+
+def test_reading_can_go_on_where_a_document_ended() -> None:
+    text = b"".join((GOOD % n).encode() for n in "abc")
+    stream = io.BytesIO(text)
+    first, *rest = documents(stream)
+    stream.seek(first.end)
+    again = list(documents(stream, start=first.end, line=first.next_line))
+    assert again == rest
+    assert [text[one.start : one.end] for one in again] == [one.text for one in rest]

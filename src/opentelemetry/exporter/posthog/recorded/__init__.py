@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
-from .reading import Recorded, UnreadableRecordError, read_recorded
+from .documents import Document, documents
+from .reading import Recorded, Signal, Unreadable, read_recorded, signals_of
 
-__all__ = ["Recorded", "UnreadableRecordError", "read_recorded"]
+__all__ = ["Document", "Recorded", "Signal", "Unreadable", "documents", "read_recorded", "signals_of"]

@@ -7,7 +7,8 @@ numbers. 64-bit integers are text. https://opentelemetry.io/docs/specs/otlp/#jso
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from opentelemetry._logs import LogRecord, SeverityNumber
@@ -31,24 +32,24 @@ _KINDS = {
 _REMOTE_KNOWN, _REMOTE = 0x100, 0x200  # SpanFlags of OTLP: whether the parent's place is known, and remote
 
 
-def spans_of(request: Mapping[str, Any]) -> Iterator[ReadableSpan]:
-    """All spans of one ``ExportTraceServiceRequest``."""
+def spans_of(request: Mapping[str, Any]) -> Iterator[Callable[[], ReadableSpan]]:
+    """All spans of one ``ExportTraceServiceRequest``, each as a function that reads it or raises."""
     for resource_spans in _list(request, "resourceSpans"):
         resource = _resource(resource_spans)
         for scope_spans in _list(resource_spans, "scopeSpans"):
             scope = _scope(scope_spans)
             for span in _list(scope_spans, "spans"):
-                yield _span(span, resource, scope)
+                yield partial(_span, span, resource, scope)
 
 
-def logs_of(request: Mapping[str, Any]) -> Iterator[ReadableLogRecord]:
-    """All records of one ``ExportLogsServiceRequest``."""
+def logs_of(request: Mapping[str, Any]) -> Iterator[Callable[[], ReadableLogRecord]]:
+    """All records of one ``ExportLogsServiceRequest``, each as a function that reads it or raises."""
     for resource_logs in _list(request, "resourceLogs"):
         resource = _resource(resource_logs)
         for scope_logs in _list(resource_logs, "scopeLogs"):
             scope = _scope(scope_logs)
             for record in _list(scope_logs, "logRecords"):
-                yield _log(record, resource, scope)
+                yield partial(_log, record, resource, scope)
 
 
 def _span(span: Mapping[str, Any], resource: Resource, scope: InstrumentationScope) -> ReadableSpan:
