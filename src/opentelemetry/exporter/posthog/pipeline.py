@@ -27,7 +27,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from .model import (
     Capture,
@@ -121,7 +122,8 @@ class Deliver(Protocol):
     def after_fork_in_child(self) -> None: ...
 
 
-class Source(NamedTuple, Generic[SignalT]):
+@dataclass(frozen=True, slots=True)  # a NamedTuple can't be generic on Python 3.10
+class Source(Generic[SignalT]):
     """Where a batch comes from: the word for its signals and the function that translates one."""
 
     signal: str  # "span" or "log"
