@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 import time
 import tracemalloc
+import warnings
 from collections.abc import Iterator
 from random import Random
 from typing import Any
@@ -13,6 +15,7 @@ from typing import Any
 import pytest
 
 from opentelemetry.exporter.posthog.clock import SystemClock
+from opentelemetry.exporter.posthog.delivery import name_lookup
 from opentelemetry.exporter.posthog.delivery.courier import Courier
 from opentelemetry.exporter.posthog.delivery.httpx_transport import MAX_ANSWER_BYTES, HttpxTransport
 from opentelemetry.exporter.posthog.delivery.name_lookup import Lookup
@@ -157,6 +160,41 @@ def test_a_name_server_that_never_answers_ends_in_time() -> None:
         Lookup("posthog.example", 443, resolve).addresses(0.2)
     assert time.monotonic() - start <= 0.2 + GRACE
     released.set()
+
+
+def test_a_child_does_not_inherit_look_ups_that_nobody_will_end() -> None:
+    released = threading.Event()
+
+    def resolve(*_: object, **__: object) -> Any:
+        released.wait(20.0)
+        return []
+
+    for _ in range(name_lookup.MAX_LOOKUPS):
+        with pytest.raises(TimeoutError):
+            Lookup("posthog.example", 443, resolve).addresses(0.01)
+    with pytest.raises(TimeoutError):
+        Lookup("posthog.example", 443, lambda *_, **__: []).addresses(0.01)
+    with hostile(server.well) as there:
+        transport = HttpxTransport()
+        transport.send(post(there.url), timeout=5.0)
+        child = fork()
+        if child == 0:
+            code = 1
+            try:
+                transport.after_fork_in_child()
+                code = len(Lookup("posthog.example", 443, lambda *_, **__: []).addresses(1.0))
+            finally:
+                os._exit(code)
+        _, status = os.waitpid(child, 0)
+        transport.close()
+    released.set()
+    assert os.waitstatus_to_exitcode(status) == 0
+
+
+def fork() -> int:
+    with warnings.catch_warnings():  # newer Pythons warn of threads, which are the point here
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
 
 
 def test_plain_http_is_not_tls(transport: HttpxTransport) -> None:

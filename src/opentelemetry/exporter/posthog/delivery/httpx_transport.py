@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..wire.exchange import NoAnswer, Request, Response
+from . import name_lookup
 from .suppression import suppressed
 
 if TYPE_CHECKING:
@@ -156,6 +157,7 @@ class HttpxTransport:
         self._start_afresh()
         if engine is not None:
             engine.backend.forget_sockets()
+            name_lookup.after_fork_in_child()
 
 
 class _Body:
