@@ -504,6 +504,7 @@ elseif operation == "forget" then
     local group = met(KEYS[i])
     if group then
       for _, known in pairs(group.properties) do
+        faded(known)
         if known.have ~= "?" then
           known.have, known.refused = "", false
         end

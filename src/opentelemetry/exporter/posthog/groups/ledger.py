@@ -412,14 +412,13 @@ def _confessed(group: GroupState, end: Settlement, now: int, terms: Terms) -> Gr
 # -- forgetting -----------------------------------------------------------------------------------------
 
 
-def forget(group: GroupState) -> GroupState:
+def forget(group: GroupState, now: int, terms: Terms) -> GroupState:
     """The next observation of each property sends it again. Stamps stay: an older one must not win then."""
-    return group._replace(
-        properties={
-            name: known if known.have == UNKNOWN else known._replace(have=NEVER, refused=False)
-            for name, known in group.properties.items()
-        }
-    )
+    properties = {
+        name: known if known.have == UNKNOWN else known._replace(have=NEVER, refused=False)
+        for name, known in without_old_values(group, now, terms).properties.items()
+    }
+    return group._replace(properties=properties)
 
 
 def is_clean(group: GroupState) -> bool:

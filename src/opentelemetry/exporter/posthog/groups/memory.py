@@ -241,7 +241,8 @@ class MemoryStore:
             for one in chosen:
                 state = self._take(one)
                 if state is not None:
-                    self._put(one, ledger.forget(state), terms, self._now())
+                    now = self._now()
+                    self._put(one, ledger.forget(state, now, terms), terms, now)
                     count += 1
             return count
 

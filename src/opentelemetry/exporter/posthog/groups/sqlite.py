@@ -131,7 +131,7 @@ class SqliteStore:
             met = ledger.meet(store, self._birth, now, contradicted=contradicted)
             if met != store:
                 tables.keep_store(met)
-            lost = bool(self._birth) and self._birth != met.birth
+            lost = contradicted or (bool(self._birth) and self._birth != met.birth)
             work = _Work(tables, moments, met, call.terms, lost=lost)
             yield work
             work.keep_floor()
@@ -208,7 +208,7 @@ class SqliteStore:
             for one in [group] if group is not None else work.tables.groups():
                 state = work.met(one)
                 if state is not None:
-                    work.put(one, ledger.forget(state))
+                    work.put(one, ledger.forget(state, work.now, terms))
                     count += 1
         return count
 
