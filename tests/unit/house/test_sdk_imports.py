@@ -8,7 +8,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[3] / "src/opentelemetry/exporter/posthog"
 
-MAY_KNOW_THE_SDK = {"sdk", "translate", "testing", "recorded", "inspector", "cli"}
+MAY_KNOW_THE_SDK = {"sdk", "translate", "testing", "recorded", "replay", "inspector", "cli"}
 """``translate`` reads the SDK's values (types only); the others are the SDK's side or people's tools."""
 
 

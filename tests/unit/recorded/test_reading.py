@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from google.protobuf.json_format import MessageToDict
-from opentelemetry import trace
 from opentelemetry._logs import SeverityNumber
 from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
@@ -23,6 +22,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from opentelemetry import trace
 from opentelemetry.exporter.posthog.recorded import Unreadable, documents, read_recorded
 
 ATTRIBUTES: dict[str, Any] = {
@@ -157,8 +157,8 @@ def test_what_is_broken_costs_itself_and_not_its_neighbours(text: str, lost: lis
 
 
 def test_a_bad_span_does_not_cost_the_batch_that_it_came_in() -> None:
-    spans = ",".join('{"traceId": "%s", "spanId": "02", "name": "n"}' % id for id in ("01", "zz", "03"))
-    line = '{"resourceSpans": [{"scopeSpans": [{"spans": [%s]}]}]}\n' % spans
+    spans = [{"traceId": trace_id, "spanId": "02", "name": "n"} for trace_id in ("01", "zz", "03")]
+    line = json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]}) + "\n"
     first, second, third = read_recorded(io.BytesIO(line.encode()))
     assert isinstance(second, Unreadable)
     assert (first.place, third.place) == (0, 2)

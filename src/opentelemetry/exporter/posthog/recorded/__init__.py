@@ -7,7 +7,16 @@
 
 from __future__ import annotations
 
-from .documents import Document, documents
+from .documents import CUT_OFF, Document, documents
 from .reading import Recorded, Signal, Unreadable, read_recorded, signals_of
 
-__all__ = ["Document", "Recorded", "Signal", "Unreadable", "documents", "read_recorded", "signals_of"]
+__all__ = [
+    "CUT_OFF",
+    "Document",
+    "Recorded",
+    "Signal",
+    "Unreadable",
+    "documents",
+    "read_recorded",
+    "signals_of",
+]

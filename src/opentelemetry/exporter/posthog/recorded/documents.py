@@ -17,6 +17,9 @@ LONGEST_DOCUMENT: Final = 64 * 1024 * 1024
 NO_JSON: Final = "is not JSON"
 """Said of a line that does not even begin like a document: what an application printed in between."""
 
+CUT_OFF: Final = "is not complete JSON"
+"""Said of the end of a stream that ends within a document."""
+
 _OPENING: Final = (b"{", b"[")
 _CLOSING: Final = (b"}", b"]")
 
@@ -77,7 +80,7 @@ class _Reader:
             elif (found := self._complete()) is not None:
                 yield found
         if self._pending:
-            yield self._given_up("is not complete JSON", self._at, self._line)
+            yield self._given_up(CUT_OFF, self._at, self._line)
 
     def _skip_rest_of_line(self) -> None:
         while text := self._stream.readline(1024 * 1024):
