@@ -13,8 +13,18 @@ so a replay that was killed anywhere goes on where it stood. Nothing here belong
 from __future__ import annotations
 
 from .errors import ReplayError
-from .replaying import HISTORICAL_AGE, Replay
+from .replaying import HISTORICAL_AGE, Replay, beside, fingerprint
 from .sending import SendReport
 from .spool import Figures, NameCount, RefusedRow
 
-__all__ = ["HISTORICAL_AGE", "Figures", "NameCount", "RefusedRow", "Replay", "ReplayError", "SendReport"]
+__all__ = [
+    "HISTORICAL_AGE",
+    "Figures",
+    "NameCount",
+    "RefusedRow",
+    "Replay",
+    "ReplayError",
+    "SendReport",
+    "beside",
+    "fingerprint",
+]

@@ -130,13 +130,17 @@ class Replay:
                 "Wait, leave the newest file out, or replay without --historical.",
             )
 
-    def profiles(self, tell: Callable[[int], None]) -> ProfileReport:
-        """Tell the ledger what was said of groups. Raises :class:`ReplayError` without a durable one."""
+    def refuse_forgetful_ledger(self) -> None:
+        """Raise :class:`ReplayError` where no ledger remembers what is newer than the recording."""
         if not is_durable(self._settings):
             raise ReplayError(
                 "profiles need a ledger that remembers what is newer than the recording",
                 "Set OTEL_EXPORTER_POSTHOG_LEDGER to the ledger of the service: a file, or Redis.",
             )
+
+    def profiles(self, tell: Callable[[int], None]) -> ProfileReport:
+        """Tell the ledger what was said of groups. Raises :class:`ReplayError` without a durable one."""
+        self.refuse_forgetful_ledger()
         return tell_profiles(
             self.spool, self._settings, clock=self._clock, transport=self._transport, tell=tell
         )
