@@ -213,7 +213,7 @@ def anybody_may_remove(connection: sqlite3.Connection, key: Any, owner: str) -> 
 def test_who_lost_its_lease_settles_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, planted: bool
 ) -> None:
-    """The order that needs the owner in every deletion: sent, overtaken, split by the other, then settled late."""
+    """The order that needs the owner in each deletion: sent, overtaken, split by the other, settled late."""
     if planted:
         monkeypatch.setattr(tables, "remove", anybody_may_remove)
     clock = ManualClock()
