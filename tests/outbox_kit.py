@@ -1,4 +1,4 @@
-"""What tests of the outbox share: envelopes, a remembering report, an obedient courier, a reference outbox."""
+"""What tests of the outbox share: envelopes, a report that remembers, a courier, a reference outbox."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ class ReferenceOutbox:
     def settle(self, receipt: Receipt, outcomes: Sequence[Outcome]) -> None:
         now, start = self._now(), 0
         if DELIVERED.kind in [o.kind for o in outcomes]:
-            self._delivered_ms = now
+            self._delivered_ms, self._failures, self._backoff = now, 0, 0
         for key in receipt.parcels:
             row = self._rows.get(key.id)
             part = list(zip(receipt.envelopes, outcomes, strict=True))[start : start + key.n]

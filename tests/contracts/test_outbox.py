@@ -251,3 +251,13 @@ def test_one_probe_an_interval_until_somebody_gets_through(outbox: Outbox, clock
     clock.advance(1)
     outbox.settle(receipt, [DELIVERED])
     assert outbox.may_probe(), "somebody got through: everybody may find out"
+
+
+def test_a_delivery_by_anybody_ends_everybodys_back_off(outbox: Outbox) -> None:
+    receipt = outbox.put(envelopes(1))
+    assert receipt is not None
+    outbox.take_turn(force=False)
+    outbox.end_turn(failed=True)
+    assert outbox.take_turn(force=False) > 0
+    outbox.settle(receipt, [DELIVERED])
+    assert outbox.take_turn(force=False) == 0.0

@@ -189,6 +189,7 @@ def test_a_newer_versions_outbox_is_left_alone_and_a_file_of_ours_is_used(
     before = (box / "outbox.db").read_bytes()
     report = Remembered()
     outbox = sqlite_outbox(box, clock, report)
+    outbox.verify()
     assert outbox.put(envelopes(2)) is not None
     assert outbox.path.name == "outbox.v1.db"
     assert report.kinds == ["outbox_newer"]
@@ -230,6 +231,7 @@ def test_a_directory_that_can_not_be_used_stores_nothing_and_raises_nothing(
         box = Path("/proc/nowhere/box")
     report = Remembered()
     outbox = sqlite_outbox(box, clock, report)
+    outbox.verify()
     assert outbox.put(envelopes(2)) is None
     assert outbox.claim(PAGE) is None
     assert outbox.take_turn(force=True) > 0

@@ -45,14 +45,15 @@ def assemble(
     from .wire.encoding import Encoder
 
     clock = clock or SystemClock()
+    outbox = _outbox(settings, diagnostics, clock)
     courier = Courier(
         transport=transport or _transport(settings),
         settings=settings,
         clock=clock,
         random=random.SystemRandom(),
         observer=diagnostics.delivery,
+        may_probe=outbox.may_probe if outbox is not None else None,
     )
-    outbox = _outbox(settings, diagnostics, clock)
     pipeline = Pipeline(
         settings=settings,
         ledger=_ledger(settings, diagnostics, clock, courier.request_life),

@@ -7,7 +7,7 @@ asks them, waits and sends.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from random import Random
 from typing import Final
@@ -38,7 +38,8 @@ class Courier:
     """Delivers to one host and key. Safe for many threads; ``deliver`` never raises for what the world does.
 
     ``observer`` is told of each delivery. ``historical_migration`` marks a replay of old telemetry, which
-    PostHog then takes on a lane of its own.
+    PostHog then takes on a lane of its own. ``may_probe`` is asked before a probe while the breaker is open:
+    of the processes that share an outbox, one an interval goes.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Courier:
         random: Random,
         observer: Observer = unobserved,
         historical_migration: bool = False,
+        may_probe: Callable[[], bool] | None = None,
     ) -> None:
         self._transport = transport
         self._clock = clock
@@ -58,6 +60,7 @@ class Courier:
         self._max_attempts = settings.max_retries + 1
         self._attempt_timeout = settings.timeout / ATTEMPTS_IN_A_DEADLINE
         self._durable = settings.outbox is not None
+        self._may_probe = may_probe
         self._protocol = _protocol(settings, historical_migration=historical_migration)
         self.request_life = max(
             transport.request_life, 2 * settings.timeout if transport.request_life else 0.0
@@ -96,6 +99,8 @@ class Courier:
         with self._lock:
             admission = self._breaker.admit(trip.started)
             cause = self._breaker.cause
+        if admission is Admission.PROBE and self._may_probe is not None and not self._may_probe():
+            admission = Admission.NONE  # another process of the same outbox finds out for all
         if admission is Admission.NONE:
             trip.give_up(_waits(cause, "breaker_open"))
             return

@@ -27,6 +27,10 @@ LEAST_PAUSE = 1.0
 """Seconds between two drains, so that a disk that refuses everything does not keep a core busy."""
 
 
+LONGEST_PAUSE = 30.0
+"""Seconds: somebody else may get through long before our back-off is over, and then it is over at once."""
+
+
 class Deliver(Protocol):
     """The courier, as a drain needs it."""
 
@@ -101,13 +105,13 @@ class Drainer:
         if due is None:
             return None
         if due > 0:
-            return max(LEAST_PAUSE, due)
+            return max(LEAST_PAUSE, min(LONGEST_PAUSE, due))
         report = self.drain_once(deadline, force=False)
         due = self._outbox.next_due()
         if due is None:
             self._outbox.tidy()
             return None
-        return max(LEAST_PAUSE, due, report.wait)
+        return max(LEAST_PAUSE, min(LONGEST_PAUSE, max(due, report.wait)))
 
     def _drain(self, deadline: float) -> DrainReport:
         total = _Tally()

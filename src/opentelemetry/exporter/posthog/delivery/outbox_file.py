@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from ..errors import ForkedStateError, NewerStateError, PostHogExporterError
+from ..errors import ForeignStateError, ForkedStateError, NewerStateError, PostHogExporterError
 from ..sqlite import SqliteFault, StateFile, StateOwner, fault_of
 from . import outbox_rescue as rescue
 from . import outbox_tables as tables
@@ -93,7 +93,18 @@ class OutboxFile:
         return self._file.path
 
     def verify(self) -> None:
-        """Open the file and close it again. Raises what ``sqlite.py`` raises."""
+        """Open the file and close it. Raises ForeignStateError; other trouble may pass and is reported."""
+        try:
+            self._open_and_close()
+        except NewerStateError as error:
+            if self._use_our_version(error):
+                self.verify()
+        except ForeignStateError:
+            raise
+        except (sqlite3.Error, OSError, PostHogExporterError) as error:
+            self._complain(error)
+
+    def _open_and_close(self) -> None:
         with self._file.reading():
             pass
         self._file.close()
@@ -157,12 +168,7 @@ class OutboxFile:
         if isinstance(error, ForkedStateError):
             return self._go_own_way()
         if isinstance(error, NewerStateError):
-            path = self._directory / f"outbox.v{tables.SCHEMA.version}.db"
-            if self._file.path == path:
-                return False
-            self._report.error("outbox_newer", f"{error} Until then {path.name} is used.")
-            self._use(path)
-            return True
+            return self._use_our_version(error)
         if not isinstance(error, sqlite3.Error):
             return False
         fault = fault_of(error)
@@ -188,6 +194,15 @@ class OutboxFile:
         self._report.error("outbox_trouble", f"the outbox {self.path} can't be used: {self.trouble}")
 
     # -- other files --------------------------------------------------------------------------------
+
+    def _use_our_version(self, error: NewerStateError) -> bool:
+        """Go on in a file that is named for our version. False: that is the one we can't read."""
+        path = self._directory / f"outbox.v{tables.SCHEMA.version}.db"
+        if self._file.path == path:
+            return False
+        self._report.error("outbox_newer", f"{error} Until then {path.name} is used.")
+        self._use(path)
+        return True
 
     def _go_own_way(self) -> bool:
         if self._owner is None:

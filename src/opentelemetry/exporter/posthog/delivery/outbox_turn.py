@@ -68,8 +68,8 @@ def may_probe(connection: sqlite3.Connection, now: int, interval: int) -> bool:
 
 
 def note_delivery(connection: sqlite3.Connection, now: int) -> None:
-    """Remember that PostHog takes events: from here on a failure speaks against the parcel."""
-    connection.execute("UPDATE turn SET delivered_ms=?", (now,))
+    """PostHog takes events: nobody backs off any more, and a failure now speaks against the parcel."""
+    connection.execute("UPDATE turn SET delivered_ms=?, failures=0, backoff_ms=0", (now,))
 
 
 def notice_clock_step(

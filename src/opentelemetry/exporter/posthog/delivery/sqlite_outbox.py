@@ -114,7 +114,7 @@ class SqliteOutbox:
         self._unsettled_lock = threading.Lock()  # guards _unsettled
 
     def verify(self) -> None:
-        """Open the file and close it again. Raises ``ForeignStateError`` and all else that opening raises."""
+        """Open the file and close it. Raises ForeignStateError; other trouble may pass and is reported."""
         self._file.verify()
 
     @property
