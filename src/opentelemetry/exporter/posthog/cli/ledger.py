@@ -125,7 +125,7 @@ def standing(known: Property) -> str:
         return "confirmed"
     if known.have == UNKNOWN:
         return "being sent, or unknown"
-    return "never sent" if known.have == NEVER else "newer than PostHog's"
+    return "to be sent" if known.have == NEVER else "newer than PostHog's"
 
 
 def ignored(known: Property) -> str:
