@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -338,3 +339,30 @@ def test_neither_key_nor_content_is_in_what_is_said(box: Path, clock: ManualCloc
     assert "canary" not in said
     assert "phc_" not in said
     assert b"phc_test" not in outbox.path.read_bytes()
+
+
+# -- files of earlier versions ----------------------------------------------------------------------
+
+FILES = Path(__file__).with_name("files")
+
+
+@pytest.mark.parametrize("file", sorted(FILES.glob("outbox-schema-*.db")), ids=lambda path: path.stem)
+def test_a_file_of_every_schema_ever_released_is_drained(box: Path, clock: ManualClock, file: Path) -> None:
+    """[P-OUTBOX-UPGRADE] Made by the code of its time: five accepted, one delivered, one refused, three left."""
+    box.mkdir(mode=0o700)
+    shutil.copy(file, box / "outbox.db")
+    outbox = sqlite_outbox(box, clock)
+    clock.advance(3600)
+    claimed = outbox.claim(PAGE)
+    assert claimed is not None
+    assert [event.properties for event in claimed.envelopes] == [b'{"n":2}', b'{"n":3}', b'{"n":4}']
+    assert [event.uuid[-1] for event in claimed.envelopes] == ["2", "3", "4"]
+    assert [event.personless for event in claimed.envelopes] == [True, False, False]
+    assert claimed.envelopes[1].session_id == "0199bbbb-0000-7000-8000-000000000000"
+    assert [(event.event, event.reason) for event in outbox.refused()] == [("order placed", "invalid")]
+    outbox.settle(claimed, [DELIVERED] * 3)
+    assert_balanced(outbox.status(), accepted=5)
+
+
+def test_the_newest_schema_has_a_file_here() -> None:
+    assert (FILES / f"outbox-schema-{tables.SCHEMA.version}.db").exists(), "add one, made by the new code"
