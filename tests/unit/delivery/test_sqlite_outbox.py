@@ -348,7 +348,7 @@ FILES = Path(__file__).with_name("files")
 
 @pytest.mark.parametrize("file", sorted(FILES.glob("outbox-schema-*.db")), ids=lambda path: path.stem)
 def test_a_file_of_every_schema_ever_released_is_drained(box: Path, clock: ManualClock, file: Path) -> None:
-    """[P-OUTBOX-UPGRADE] Made by the code of its time: five accepted, one delivered, one refused, three left."""
+    """[P-OUTBOX-UPGRADE] Made by the code of its time: five accepted, one delivered, one refused."""
     box.mkdir(mode=0o700)
     shutil.copy(file, box / "outbox.db")
     outbox = sqlite_outbox(box, clock)
