@@ -2,20 +2,20 @@
 
 An inspector sees what arrives. Why something did *not* arrive, and which observation was saved or refused as
 older, only the exporter knows. With ``OTEL_EXPORTER_POSTHOG_INSPECTOR`` set to an inspector's address it says
-so: counts by reason are exact, descriptions are samples. Everything is bounded, and when the inspector is
-slow or gone, notes are let go and counted; an export never waits. The address must be of the loopback, and
-is checked again here before anything is opened.
+so: the counts are those of its diagnostics, descriptions are samples. Everything is bounded, and when the
+inspector is slow or gone, notes are let go and counted; an export never waits.
 """
 
 from __future__ import annotations
 
 import json
 import threading
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from os import getpid
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ..model import GROUP_IDENTIFY
@@ -65,7 +65,6 @@ class Source(Protocol):
 class _Pending:
     """What the next report will say."""
 
-    skipped: Counter[str] = field(default_factory=Counter[str])
     samples: dict[str, list[Any]] = field(default_factory=dict[str, list[Any]])
     origins: deque[tuple[str, str, str, Any]] = field(default_factory=deque[tuple[str, str, str, Any]])
     decisions: deque[tuple[str, Any, LedgerDecision]] = field(
@@ -74,7 +73,7 @@ class _Pending:
     untold: int = 0
 
     def __bool__(self) -> bool:
-        return bool(self.skipped or self.origins or self.decisions or self.untold)
+        return bool(self.samples or self.origins or self.decisions or self.untold)
 
 
 class Post(Protocol):
@@ -105,6 +104,7 @@ class Inspection:
         self._lock = threading.Lock()  # guards what follows
         self._pending = _Pending()
         self._last_stats: Stats | None = None
+        self._exporter = token_hex(4)  # tells this life of this process from every other
         self._thread: threading.Thread | None = None
         self._closed = False
         self._wake = threading.Event()
@@ -120,9 +120,7 @@ class Inspection:
 
     def skip(self, reason: str, signal: str, describe: Callable[[], SignalDescription | None]) -> None:
         with self._lock:
-            pending = self._pending
-            pending.skipped[reason] += 1
-            wanted = len(pending.samples.get(reason, ())) < MAX_SAMPLES
+            wanted = len(self._pending.samples.get(reason, ())) < MAX_SAMPLES
         if wanted:
             description = describe()
             with self._lock:
@@ -168,7 +166,7 @@ class Inspection:
             if not pending and stats == self._last_stats:
                 return True
         try:
-            report = _report(pending, stats, self._clock.time_ns())
+            report = _report(self._exporter, pending, stats, self._clock.time_ns())
             with self._around():
                 arrived = self._post(report, patience)
         except Exception:  # noqa: BLE001 - an inspector must never be what hurts
@@ -176,8 +174,7 @@ class Inspection:
         with self._lock:
             if arrived:
                 self._last_stats = stats
-            else:  # counts must stay exact; the rest was only for looking at
-                self._pending.skipped.update(pending.skipped)
+            else:
                 self._pending.untold += pending.untold + len(pending.origins) + len(pending.decisions)
         return arrived
 
@@ -242,14 +239,14 @@ def _name_of(signal: Any) -> str:
 # -- the report ---------------------------------------------------------------------------------------
 
 
-def _report(pending: _Pending, stats: Stats, now_ns: int) -> bytes:
+def _report(exporter: str, pending: _Pending, stats: Stats, now_ns: int) -> bytes:
     return json.dumps(
         {
+            "exporter": exporter,
             "pid": getpid(),
             "version": __version__,
             "time_ns": now_ns,
             "stats": {**asdict(stats), "identifies": stats.events.get(GROUP_IDENTIFY, 0), "events": {}},
-            "skipped": dict(pending.skipped),
             "samples": {
                 reason: [_signal_json(signal, description) for signal, description in samples]
                 for reason, samples in pending.samples.items()

@@ -219,7 +219,7 @@ class Store:
             change = Change(name, value, event.sent_ns, arrival, event.uuid, changed)
             profile.timeline.append(change)
             if self._watcher is not None:
-                self._watcher.changed(profile, change)
+                self._watcher.changed(profile, change, event.request)
 
     # -- persons ------------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ class Watcher(Protocol):
         """A row was written; with ``repeats`` when it was there already."""
         ...
 
-    def changed(self, profile: GroupProfile, change: Change) -> None:
+    def changed(self, profile: GroupProfile, change: Change, request: int) -> None:
         """A ``$groupidentify`` set a property of a group, perhaps to the value that it had."""
         ...
 
