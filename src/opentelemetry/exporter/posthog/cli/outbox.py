@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import threading
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -148,13 +149,14 @@ def drain(
 ) -> None:
     """Deliver what waits, for cron or a sidecar. Safe beside running services: one process at a time drains.
 
+    Tries again until --timeout is over, with the pauses that PostHog asks for.
     Ends with 1 when something still waits or was refused.
 
     \b
     otel-posthog outbox drain --timeout 300
     """
     from ..delivery.courier import Courier
-    from ..delivery.drain import Drainer
+    from ..delivery.drain import LEAST_PAUSE, Drainer
     from ..delivery.httpx_transport import HttpxTransport
     from ..sqlite import StateOwner
 
@@ -171,20 +173,25 @@ def drain(
         proxy=settings.proxy, ca_bundle=settings.ca_bundle, trust_env=settings.proxy_from_environment
     )
     courier = Courier(transport=transport, settings=settings, clock=clock, random=random.SystemRandom())
+    never = threading.Event()
     drainer = Drainer(outbox, courier, clock=clock, report=Listener())
     before = outbox.status().events
     end = clock.monotonic() + timeout
     delivered = refused = expired = 0
     with progress("delivering", before) as tell:
         while True:
-            # A page a turn: each has its own deadline, and the bar moves.
             done = drainer.drain_once(min(end, clock.monotonic() + settings.timeout))
-            delivered, refused, expired = (
-                delivered + done.delivered, refused + done.refused, expired + done.expired,
-            )  # fmt: skip
+            delivered += done.delivered
+            refused += done.refused
+            expired += done.expired
             tell(delivered + refused + expired)
-            if not (done.delivered or done.refused) or done.waiting or clock.monotonic() >= end:
+            due = outbox.next_due()
+            if due is None:
                 break
+            pause = max(due, done.wait, 0.0 if done.delivered or done.refused else LEAST_PAUSE)
+            if clock.monotonic() + pause >= end:
+                break
+            clock.wait(pause, never)
     left = outbox.status()
     outbox.close()
     courier.close()
@@ -195,8 +202,8 @@ def drain(
             f"{left.events:,} waiting")  # fmt: skip
     if left.trouble:
         talk(f"{left.path}: {left.trouble}.")
-    if left.events and done.wait:
-        talk(f"The next try makes sense in {duration(done.wait)}: PostHog or another process asks to wait.")
+    if left.events:
+        talk("PostHog did not take everything in time: `otel-posthog outbox list` has its last answers.")
     raise typer.Exit(PROBLEMS if left.events or refused or left.trouble else OK)
 
 
