@@ -1,8 +1,8 @@
 """How fast captures go into and out of the outbox, and what writing ahead costs an export.
 
-``python benchmarks/outbox.py [--rounds 30] [--directory PLACE] [--json]``. Cases alternate within a round, the
-first round is thrown away; a ratio is the median of the ratios taken round by round, so that a busy machine
-moves both. The double is a process of its own. The network is loopback: a real one hides more of the price.
+``python benchmarks/outbox.py [--rounds 30] [--directory PLACE] [--json]``. Cases alternate within a round,
+the first round is thrown away; a ratio is the median of the ratios taken round by round, so that a busy
+machine moves both. The double is a process of its own. The network is loopback: a real one hides more.
 """
 
 from __future__ import annotations

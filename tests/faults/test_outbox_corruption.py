@@ -194,6 +194,7 @@ def trials(
 def test_damage_costs_what_was_damaged_and_is_counted(
     pristine: Box, tmp_path: Path, damage: Callable[[Path, random.Random], None], worst: int
 ) -> None:
+    """[P-OUTBOX-DAMAGE]"""
     found = trials(pristine, tmp_path, damage, 4)
     assert all(STORED - len(one.arrived) <= worst for one in found)
 

@@ -67,6 +67,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_full_disk_refuses_the_new_and_is_drained_by_the_reserve(small_disk: Path) -> None:
+    """[P-OUTBOX-DISK]"""
     result = play(small_disk, "full disk")
     assert result["batches"] > 100
     assert result["blocked"]

@@ -29,6 +29,7 @@ def play(tmp_path: Path, scene: str, **environment: str) -> dict[str, int]:
 
 @pytest.mark.parametrize("scene", ["quiet parent", "without hooks", "in a transaction"])
 def test_nothing_is_lost_by_a_fork(tmp_path: Path, scene: str) -> None:
+    """[P-OUTBOX-FORK]"""
     result = play(tmp_path, scene)
     assert result["stored"] >= 40
     assert result["found"] == result["stored"], result

@@ -70,6 +70,7 @@ def toll_of(trace: Path, *, points: int) -> Toll:
 
 
 def test_a_hundred_power_cuts_lose_nothing_that_was_said_to_be_stored(tmp_path: Path) -> None:
+    """[P-OUTBOX-POWER]"""
     trace = recorded(tmp_path, "full", 60)
     assert toll_of(trace, points=25) == Toll(cuts=100, losing=0, corrupt=0)
 

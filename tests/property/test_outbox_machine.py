@@ -156,6 +156,7 @@ MANY = settings(SOME, max_examples=400, stateful_step_count=50, derandomize=Fals
 
 
 def test_nothing_is_lost_and_every_sum_is_exact() -> None:
+    """[P-OUTBOX-BALANCE]"""
     run_state_machine_as_test(OutboxMachine, settings=SOME)
 
 

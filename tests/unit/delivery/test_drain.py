@@ -101,6 +101,7 @@ def test_an_outage_costs_one_try_an_interval_and_is_over_when_it_is_over(
 
 
 def test_a_poison_does_not_hold_up_those_behind_it(outbox: Outbox, clock: ManualClock) -> None:
+    """[P-OUTBOX-POISON]"""
     ids = store(outbox, 10)
     poison = {ids[0], ids[17]}
     courier = ObedientCourier(lambda e: REFUSED if e.uuid in poison else DELIVERED)

@@ -70,6 +70,7 @@ def live(processes: list[Process], clock: ManualClock, seconds: float) -> int:
 
 
 def test_an_hour_of_outage_then_recovery(tmp_path: Path) -> None:
+    """[P-OUTBOX-PROBE]"""
     clock = ManualClock()
     transport = ScriptedTransport(clock, then=answer(503), takes=0.01)
     box = tmp_path / "box"

@@ -162,6 +162,7 @@ def test_after_a_failure_one_process_in_all_tries_again(box: Path, clock: Manual
 
 
 def test_another_projects_outbox_is_neither_read_nor_drained(box: Path, clock: ManualClock) -> None:
+    """[P-OUTBOX-OWNER]"""
     ours = sqlite_outbox(box, clock)
     ours.put(envelopes(1))
     report = Remembered()
@@ -267,6 +268,7 @@ DAY = 86_400
 def test_a_step_of_the_clock_expires_nothing_and_blocks_nothing(
     box: Path, clock: ManualClock, stepped: float
 ) -> None:
+    """[P-OUTBOX-CLOCK]"""
     outbox = sqlite_outbox(box, clock)
     outbox.expire()  # a first look at the clock
     outbox.put(envelopes(1))
