@@ -31,7 +31,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     if config.getini(BLOCK_LIVE) and LOOPBACK_ONLY not in os.environ:
         os.environ[LOOPBACK_ONLY] = "true"
-        config.add_cleanup(lambda: os.environ.pop(LOOPBACK_ONLY, None))
+        config.add_cleanup(_allow_live)
+
+
+def _allow_live() -> None:
+    os.environ.pop(LOOPBACK_ONLY, None)
 
 
 @pytest.fixture
