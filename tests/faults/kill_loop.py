@@ -33,7 +33,6 @@ def main(directory: Path, how: str, kills: int, workers: int, seed: int) -> None
         for child in children:
             os.waitpid(child, 0)
         done += workers
-    time.sleep(0.2)  # the leases of the dead
     outbox = drain_all(directory)
     tally, status = Tally.of(directory), outbox.status()
     gone = sum(status.counters[name] for name in COUNTERS if name not in ("accepted", "reappeared"))

@@ -86,10 +86,17 @@ def work(
             drainer.drain_once(clock.monotonic() + 1)
 
 
+class LaterClock(SystemClock):
+    """Seven minutes from now: every lease of the dead is over, and every pause of a parcel that failed."""
+
+    def time_ns(self) -> int:
+        return super().time_ns() + 420_000_000_000
+
+
 def drain_all(directory: Path) -> SqliteOutbox:
     """Deliver everything that is left, as the next process would."""
-    clock = SystemClock()
-    outbox = open_outbox(directory)
+    clock = LaterClock()
+    outbox = sqlite_outbox(directory / "box", clock, lease=LEASE)
     log = Log(directory / "told.log")
     drainer = Drainer(outbox, LoggingCourier(log, _Willing()), clock=clock, report=Remembered())
     deadline = clock.monotonic() + 20
