@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-BEGIN_NS = 1_790_000_000_000_000_000
+BEGIN_NS = 1_750_000_000_000_000_000  # 2025-06-15T15:06:40Z: surely more than 48 hours ago
 SECOND_NS = 1_000_000_000
 
 
