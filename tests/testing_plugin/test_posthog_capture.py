@@ -547,7 +547,7 @@ def test_this_machine_is_not():
 """
 
 
-def test_block_live_refuses_every_host_but_this_machine(pytester: pytest.Pytester) -> None:
+def test_block_live_refuses_every_host_but_this_machine(pytester: pytest.Pytester) -> None:  # [P-BLOCK-LIVE]
     pytester.makeini("[pytest]\nposthog_block_live = true")
 
     result = run(pytester, BLOCKED)
