@@ -348,6 +348,17 @@ def test_rule_39_after_a_lost_answer_the_same_values_may_come_again() -> None:
         assert names(to) == []
 
 
+def test_rule_39_in_a_fresh_project_nothing_is_needless() -> None:
+    to = double()
+
+    legacy(to, update(1))
+    to.clear()
+    legacy(to, update(2))
+
+    assert names(to) == []
+    assert to.organization("org_42").properties == {"plan": "pro"}
+
+
 def test_rule_39_a_value_that_somebody_changed_back_is_not_needless() -> None:
     to = double()
 

@@ -152,6 +152,12 @@ class PostHogDouble(Recorder):
         with self._lock:
             return self._faults.waiting
 
+    def clear(self) -> None:
+        """A fresh project: what clients were told is stored is stored no more. Request numbers go on."""
+        with self._lock:
+            super().clear()
+            self._group_memory = GroupMemory()
+
     # -- one request ----------------------------------------------------------------------------------
 
     def answer(
