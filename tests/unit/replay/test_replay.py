@@ -73,7 +73,7 @@ def test_reading_the_same_file_from_scratch_makes_the_same_events(bench: Bench, 
 
 
 def test_equal_records_are_different_events_by_their_place(bench: Bench, tmp_path: Path) -> None:
-    lines = [log_line(1, organization(1), count=3), log_line(1, organization(1))]
+    lines = [log_line(1, organization(1), count=2)] * 2
     bench.run(record(tmp_path / "in.jsonl", lines))
     assert len({event.uuid for event in bench.double.events}) == 4
 
@@ -246,6 +246,17 @@ def test_profiles_get_the_newest_value_with_one_update_a_group(bench: Bench, tmp
         newest = max(n for n in range(70) if n % 7 == number)
         assert bench.double.organization(f"org_{number}").properties == {"plan": f"plan_{newest}"}
     assert len(bench.double.identifies) == 7
+
+
+def test_the_newest_value_wins_in_whatever_order_the_files_are_given(bench: Bench, tmp_path: Path) -> None:
+    newer = record(tmp_path / "a.jsonl", [span_line(50, organization(1, plan="enterprise"))])
+    older = record(tmp_path / "b.jsonl", [span_line(1, organization(1, plan="free", seats=3))])
+    bench.run(newer, older)
+    with bench.replay() as work:
+        work.profiles(lambda done: None)
+    assert [dict(event.properties)["$group_set"] for event in bench.double.identifies] == [
+        {"plan": "enterprise", "seats": 3}
+    ]
 
 
 def test_a_replay_never_sets_back_what_the_service_has_learned_since(bench: Bench, tmp_path: Path) -> None:
