@@ -200,6 +200,7 @@ def test_damage_costs_what_was_damaged_and_is_counted(
 
 
 @pytest.mark.long
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(("damage", "worst"), DAMAGES)
 def test_sixty_times_the_same_damage(
     pristine: Box, tmp_path: Path, damage: Callable[[Path, random.Random], None], worst: int

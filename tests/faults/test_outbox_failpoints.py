@@ -80,6 +80,7 @@ def test_a_crash_at_every_point_loses_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(600)
 def test_later_crashes_at_every_point_lose_nothing(tmp_path: Path) -> None:
     crashes = [(point, hit, how) for point, how in CRASHES if point in EVERY_DAY for hit in (2, 7)]
     assert_survived(crashes, crash(tmp_path, crashes))

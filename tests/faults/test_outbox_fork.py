@@ -61,6 +61,7 @@ def test_a_fork_before_anything_was_opened_needs_no_file_of_its_own(tmp_path: Pa
 
 
 @pytest.mark.long
+@pytest.mark.timeout(600)
 def test_a_hundred_forks_while_threads_write(tmp_path: Path) -> None:
     result = play(tmp_path, "busy parent", FORKS="100")
     assert result["found"] == result["stored"], result

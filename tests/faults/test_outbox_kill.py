@@ -51,6 +51,7 @@ def test_a_planted_bug_is_found_by_the_same_kills(tmp_path: Path, how: str) -> N
 
 
 @pytest.mark.long
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("workers", [1, 3])
 def test_three_hundred_kills_lose_nothing(tmp_path: Path, workers: int) -> None:
     assert_nothing_lost(toll(tmp_path, "right", kills=300, workers=workers))

@@ -71,6 +71,7 @@ def test_of_an_outage_of_eight_days_the_first_expires_and_is_counted(tmp_path: P
 
 
 @pytest.mark.long
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("days", [6.9, 8.0])
 def test_fifty_thousand_events_of_an_outage(tmp_path: Path, days: float) -> None:
     accepted, delivered, expired = outage(tmp_path, days=days, an_hour=300)
@@ -140,6 +141,7 @@ def test_a_backlog_is_drained_page_by_page(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(600)
 def test_a_backlog_of_a_gibibyte_needs_no_more_memory(tmp_path: Path) -> None:
     result = drain_backlog(tmp_path, mebibytes=1050)
     assert result["grown"] <= 64 * 1024 * 1024, result

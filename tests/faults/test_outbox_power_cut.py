@@ -111,12 +111,14 @@ def test_after_a_power_cut_the_outbox_goes_on_and_its_balance_is_exact(tmp_path:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(600)
 def test_a_thousand_power_cuts(tmp_path: Path) -> None:
     trace = recorded(tmp_path, "full", 400)
     assert toll_of(trace, points=250) == Toll(cuts=1000, losing=0, corrupt=0)
 
 
 @pytest.mark.long
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("how", ["normal", "off", "early"])
 def test_a_thousand_power_cuts_find_the_weaker_ways_out(tmp_path: Path, how: str) -> None:
     toll = toll_of(recorded(tmp_path, how, 400), points=250)

@@ -161,6 +161,7 @@ def test_nothing_is_lost_and_every_sum_is_exact() -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(600)
 def test_nothing_is_lost_in_four_hundred_longer_lives() -> None:
     run_state_machine_as_test(OutboxMachine, settings=MANY)
 
