@@ -14,9 +14,10 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from opentelemetry.exporter.posthog.settings.model import GroupRule, Preset, PrivacyPolicy, Selection
 from opentelemetry.exporter.posthog.translate import notes
-from opentelemetry.exporter.posthog.translate.plans import MAX_GROUP_PROPERTIES, MAX_PLANS
+from opentelemetry.exporter.posthog.translate.plans import MAX_GROUP_PROPERTIES
 from opentelemetry.exporter.posthog.translate.privacy import Privacy
 from opentelemetry.exporter.posthog.translate.properties import MAX_ITEMS, MAX_TEXT, Converter
+from opentelemetry.exporter.posthog.translate.shapes import MAX_SHAPES
 from opentelemetry.exporter.posthog.translate.translator import Translator
 from tests.builders import SECOND_NS, a_log, a_span, some_settings, translated
 from tests.manual_clock import EPOCH_NS
@@ -289,9 +290,11 @@ def test_a_type_has_at_most_fifty_names_and_each_new_one_is_told_once() -> None:
 def test_keys_that_never_repeat_do_not_fill_the_memory() -> None:
     translator = Translator(some_settings())
     span = a_span()
-    for number in range(MAX_PLANS + 10):
-        translator._planner.plan((f"k{number}",))
-    assert len(translator._planner._plans) <= MAX_PLANS
+    planner = translator._planner
+    for number in range(MAX_SHAPES + 10):
+        planner.plan(planner.shapes.of({f"k{number}": 1}))
+    assert len(planner.shapes) <= MAX_SHAPES
+    assert len(planner._plans) <= MAX_SHAPES
     assert translator.span(span, now_ns=EPOCH_NS).capture is not None
 
 

@@ -23,9 +23,17 @@ def hashed_bits(kind: bytes, *parts: str) -> int:
     return int.from_bytes(blake2b("\0".join(parts).encode(), digest_size=10, person=kind).digest(), "big")
 
 
+_of_spans: Final = blake2b(digest_size=10, person=b"span")  # a copy of it is half the price of a new one
+
+
 def span_uuid(event: str, trace_id: str, span_id: str, time_ns: int) -> str:
-    """The uuid of the event that a span becomes; the same for every export of it. Ids are hex."""
-    return uuid7(time_ns, hashed_bits(b"span", event, trace_id, span_id))
+    """The uuid of the event that a span becomes; the same for every export of it. Ids are hex.
+
+    The bits are :func:`hashed_bits` of kind ``span``, on the shortest way.
+    """
+    hashed = _of_spans.copy()
+    hashed.update(f"{event}\0{trace_id}\0{span_id}".encode())
+    return uuid7(time_ns, int.from_bytes(hashed.digest(), "big"))
 
 
 def keyed_uuid(event: str, key: str, time_ns: int) -> str:

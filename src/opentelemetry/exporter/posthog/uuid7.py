@@ -13,9 +13,6 @@ RANDOM_BITS = 74
 """Bits of a UUIDv7 that are neither time nor version nor variant."""
 
 _MAX_MS = (1 << 48) - 1
-_VERSION_AND_VARIANT = (7 << 76) | (2 << 62)
-_LOW_62 = (1 << 62) - 1
-_LOW_74 = (1 << 74) - 1
 
 
 def uuid7(time_ns: int, bits: int) -> str:
@@ -24,11 +21,16 @@ def uuid7(time_ns: int, bits: int) -> str:
     A time outside the 48 bits of milliseconds (before 1970, after 10889) is bounded to them: an odd clock
     must not cost the event.
     """
-    milliseconds = min(max(time_ns // 1_000_000, 0), _MAX_MS)
-    bits &= _LOW_74
-    value = milliseconds << 80 | (bits >> 62) << 64 | (bits & _LOW_62) | _VERSION_AND_VARIANT
-    text = f"{value:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    milliseconds = time_ns // 1_000_000
+    if not 0 <= milliseconds <= _MAX_MS:
+        milliseconds = 0 if milliseconds < 0 else _MAX_MS
+    return "%08x-%04x-7%03x-%04x-%012x" % (  # noqa: UP031 - two thirds of what an f-string takes here
+        milliseconds >> 16,
+        milliseconds & 0xFFFF,
+        bits >> 62 & 0xFFF,
+        bits >> 48 & 0x3FFF | 0x8000,
+        bits & 0xFFFF_FFFF_FFFF,
+    )
 
 
 def start_of_day(time_ns: int) -> int:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .groups import Found
     from .plans import Plan
     from .properties import Converter
+    from .shapes import Shape
     from .signals import Subject
 
 MakeUuid = Callable[[str, "Subject"], str]
@@ -45,6 +46,7 @@ class CaptureMaker:
         name: str,
         subject: Subject,
         found: Found,
+        shape: Shape,
         plan: Plan,
         origin: Origin,
         scope: Scope,
@@ -52,9 +54,11 @@ class CaptureMaker:
         said: list[str],
     ) -> Capture:
         attributes = subject.attributes
-        user, unusable = user_of(attributes)
-        if unusable:
-            said.append(notes.USER_ID_INVALID)
+        user: str | None = None
+        if shape.users:
+            user, unusable = user_of(attributes, shape.users)
+            if unusable:
+                said.append(notes.USER_ID_INVALID)
         if user is not None:
             actor, distinct_id = USER, user
         elif found.keys:
@@ -69,8 +73,8 @@ class CaptureMaker:
             properties["$trace_id"] = subject.trace_id
             properties["$span_id"] = subject.span_id
         name = self._prefix + name
-        time_ns = min(subject.time_ns, LAST_NS)
-        key = idempotency_key(attributes)
+        time_ns = subject.time_ns if subject.time_ns < LAST_NS else LAST_NS
+        key = idempotency_key(attributes) if shape.keyed else None
         return Capture(
             name,
             distinct_id,
@@ -79,7 +83,7 @@ class CaptureMaker:
             found.keys,
             properties,
             actor is NOBODY,
-            session_of(attributes),
+            session_of(attributes) if shape.in_session else None,
             self._person(plan, attributes) if plan.person and user is not None else None,
         )
 

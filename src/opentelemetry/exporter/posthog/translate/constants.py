@@ -116,7 +116,7 @@ class OriginReader:
         )
 
     def _described(self, group_type: str, attributes: Mapping[str, object]) -> dict[str, JsonValue]:
-        plan, _ = self._planner.plan(tuple(attributes))
+        plan, _ = self._planner.plan(self._planner.shapes.of(attributes))
         found: dict[str, JsonValue] = {}
         for entry in plan.groups.get(group_type, ()):
             value = self._converter.value(attributes[entry.key], entry.pattern)

@@ -15,14 +15,18 @@ from .identity import identifier
 
 if TYPE_CHECKING:
     from ..settings.model import GroupRule
+    from .shapes import Shape
+
+
+_NONE: Final[frozenset[str]] = frozenset()
 
 
 class Found(NamedTuple):
     """The groups of a signal, where each comes from, and what stood in the way of another."""
 
     keys: Mapping[str, str]  # group type -> key, in the order of the settings
-    stamped: frozenset[str] = frozenset()  # put there by our processor, not by the application
-    elsewhere: frozenset[str] = frozenset()  # from the resource or the processor's memory: no properties here
+    stamped: frozenset[str] = _NONE  # put there by our processor, not by the application
+    elsewhere: frozenset[str] = _NONE  # from the resource or the processor's memory: no properties here
     problem: Reason | None = None
 
     @property
@@ -44,17 +48,14 @@ class GroupFinder:
     def __init__(self, rules: tuple[GroupRule, ...]) -> None:
         self._rules = tuple((rule.type, rule.attribute) for rule in rules)
 
-    def find(self, attributes: Mapping[str, object]) -> Found:
+    def find(self, shape: Shape, attributes: Mapping[str, object]) -> Found:
         """Groups on these attributes."""
-        for _, attribute in self._rules:
-            if attribute in attributes:
-                break
-        else:
+        if not shape.groups:
             return NOTHING
         keys: dict[str, str] = {}
         problem: Reason | None = None
-        ambiguous = type_names(attributes[GROUP_AMBIGUOUS]) if GROUP_AMBIGUOUS in attributes else ()
-        for type_, attribute in self._rules:
+        ambiguous = type_names(attributes.get(GROUP_AMBIGUOUS)) if shape.stamped else ()
+        for type_, attribute in shape.groups:
             value = attributes.get(attribute)
             if value is None:
                 continue
@@ -65,10 +66,8 @@ class GroupFinder:
                 problem = problem or Reason.INVALID_GROUP_KEY
             else:
                 keys[type_] = key
-        stamped = attributes.get(GROUP_STAMPED)
-        if stamped is None or not keys:
-            return Found(keys, problem=problem)
-        return Found(keys, type_names(stamped) & keys.keys(), problem=problem)
+        stamped = type_names(attributes.get(GROUP_STAMPED)) & keys.keys() if shape.stamped else _NONE
+        return Found(keys, stamped, _NONE, problem)
 
     def without_cut(self, found: Found, attributes: Mapping[str, object], length_limit: int) -> Found:
         """Take away keys that the SDK's limit for text, in characters, has probably cut.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from ..attributes import USER_KEYS
 from ..identifiers import MAX_ID_BYTES
 from .properties import clean_text
 
@@ -50,13 +49,12 @@ def _identifier(text: str) -> str | None:
     return None if not bare or bare.lower() in ILLEGAL_IDS else text
 
 
-def user_of(attributes: Mapping[str, object]) -> tuple[str | None, bool]:
-    """The first usable user id of a signal, and whether some other one was no id."""
+def user_of(attributes: Mapping[str, object], keys: tuple[str, ...]) -> tuple[str | None, bool]:
+    """The first usable user id of a signal, and whether some other one was no id. ``keys``: of its shape."""
     unusable = False
-    for key in USER_KEYS:
-        if key in attributes:
-            user = identifier(attributes[key])
-            if user is not None:
-                return user, unusable
-            unusable = unusable or attributes[key] not in (None, "")
+    for key in keys:
+        user = identifier(attributes[key])
+        if user is not None:
+            return user, unusable
+        unusable = unusable or attributes[key] not in (None, "")
     return None, unusable

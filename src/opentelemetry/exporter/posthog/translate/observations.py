@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .plans import Plan
     from .privacy import Privacy
     from .properties import Converter
+    from .shapes import Shape
     from .signals import Subject
 
 FUTURE: Final = 300 * SECOND_NS
@@ -34,6 +35,9 @@ property against every true signal until then."""
 
 FEWEST_NS: Final = 100_000_000 * SECOND_NS
 """A smaller number (before 1973) counts seconds or milliseconds: whoever wrote it took the wrong unit."""
+
+
+_NOTHING_UNSET: Final[Mapping[str, list[str]]] = {}
 
 
 class Observer:
@@ -50,6 +54,7 @@ class Observer:
         self,
         subject: Subject,
         found: Found,
+        shape: Shape,
         plan: Plan,
         origin: Origin,
         event: Mapping[str, JsonValue],
@@ -60,32 +65,32 @@ class Observer:
         """One a group. A signal that is not selected speaks only of groups that the application put on it,
         and only if it says something of them. ``event`` has the values that were converted already.
         """
-        unset = self._unset(subject.attributes, found)
+        unset = self._unset(subject.attributes, found) if shape.unset else _NOTHING_UNSET
         made: list[Observation] = []
         time_ns = 0
         for type_, key in found.keys.items():
             if not selected and (type_ in found.stamped or type_ in found.elsewhere):
                 continue
-            properties: dict[str, JsonValue] = dict.fromkeys(unset.get(type_, ()))
+            properties: dict[str, JsonValue] = dict.fromkeys(unset[type_]) if type_ in unset else {}
             if type_ not in found.elsewhere:
-                properties.update(self._said(plan, type_, subject.attributes, event, said))
+                self._add_said(properties, plan, type_, subject.attributes, event, said)
             elif origin.groups.get(type_) == key:
                 properties.update(origin.group_properties.get(type_, {}))
             if not selected and not properties:
                 continue
-            time_ns = time_ns or self._time(subject, said)
+            time_ns = time_ns or self._time(subject, shape, said)
             made.append(Observation(Group(type_, key), time_ns, subject.seen_ns, properties, origin.service))
         return tuple(made)
 
-    def _said(
+    def _add_said(
         self,
+        found: dict[str, JsonValue],
         plan: Plan,
         group_type: str,
         attributes: Mapping[str, object],
         event: Mapping[str, JsonValue],
         said: list[str],
-    ) -> dict[str, JsonValue]:
-        found: dict[str, JsonValue] = {}
+    ) -> None:
         for key, event_name, name, pattern in plan.groups.get(group_type, ()):
             if event_name in event:
                 value = event[event_name]
@@ -103,13 +108,12 @@ class Observer:
                 said.append(notes.GROUP_VALUE)
             elif says_something(value):
                 found[name] = value
-        return found
 
-    def _unset(self, attributes: Mapping[str, object], found: Found) -> dict[str, list[str]]:
+    def _unset(self, attributes: Mapping[str, object], found: Found) -> Mapping[str, list[str]]:
         """Names that are said to be empty, by type: under the type's prefix, else of the first group here."""
         given = attributes.get(GROUP_UNSET)
         if given is None or not found.keys:
-            return {}
+            return _NOTHING_UNSET
         names: Iterable[object] = ()
         if isinstance(given, str):
             names = (given,)
@@ -133,10 +137,11 @@ class Observer:
                 unset.setdefault(type_, []).append(name)
         return unset
 
-    def _time(self, subject: Subject, said: list[str]) -> int:
+    @staticmethod
+    def _time(subject: Subject, shape: Shape, said: list[str]) -> int:
         """When it was true: as the application says, else at event time; never beyond the bound."""
         time_ns = subject.time_ns
-        given = subject.attributes.get(OBSERVED_AT)
+        given = subject.attributes.get(OBSERVED_AT) if shape.dated else None
         if given is not None:
             stated = observed_at(given)
             if stated is None:

@@ -14,13 +14,11 @@ from .. import attributes as control
 from . import notes
 from .conventions import convention_name, is_convention, passes
 from .properties import CAMPAIGN, is_reserved, name_of
+from .shapes import MAX_KEYS, MAX_SHAPES, Shape, Shapes
 
 if TYPE_CHECKING:
     from ..settings.model import Settings
     from .privacy import Privacy
-
-MAX_PLANS: Final = 1_024
-"""Sets of keys remembered; a service has dozens. With one more all are forgotten and made again as needed."""
 
 MAX_PROPERTIES: Final = 256
 """Properties of one event; twice what the SDK's own limit lets through."""
@@ -94,9 +92,22 @@ class GroupNames:
 
 
 class Planner:
-    """Plans under fixed settings. Safe from many threads: a plan made twice is the same plan."""
+    """Plans under fixed settings. Safe from many threads: a plan made twice is the same plan.
 
-    __slots__ = ("_further", "_group_keys", "_names", "_plans", "_prefixes", "_privacy", "_settings")
+    A shape is asked of every signal, a plan only of one that is translated: to plan names the properties that
+    a group type has, of which there may be only so many.
+    """
+
+    __slots__ = (
+        "_further",
+        "_group_keys",
+        "_names",
+        "_plans",
+        "_prefixes",
+        "_privacy",
+        "_settings",
+        "shapes",
+    )
 
     def __init__(self, settings: Settings, privacy: Privacy, names: GroupNames) -> None:
         self._settings = settings
@@ -106,18 +117,19 @@ class Planner:
         self._group_keys = frozenset(rule.attribute for rule in settings.groups)
         prefixes = [(rule.prefix, rule.type) for rule in settings.groups if rule.prefix]
         self._prefixes = sorted(prefixes, key=lambda pair: -len(pair[0]))  # the longest one owns the key
-        self._plans: dict[tuple[str, ...], Plan] = {}
+        self.shapes = Shapes(settings.groups)
+        self._plans: dict[Shape, Plan] = {}
 
-    def plan(self, keys: tuple[str, ...]) -> tuple[Plan, tuple[str, ...]]:
+    def plan(self, shape: Shape) -> tuple[Plan, tuple[str, ...]]:
         """The plan of these keys, and notes that are said only once: property names that are new."""
-        plan = self._plans.get(keys)
+        plan = self._plans.get(shape)
         if plan is not None:
             return plan, ()
-        plan, once = self._made(keys)
-        if len(keys) <= MAX_PROPERTIES:  # a longer one would be kept for a signal that never comes again
-            if len(self._plans) >= MAX_PLANS:
+        plan, once = self._made(shape.keys)
+        if len(shape.keys) <= MAX_KEYS:
+            if len(self._plans) >= MAX_SHAPES:
                 self._plans = {}
-            self._plans[keys] = plan
+            self._plans[shape] = plan
         return plan, once
 
     def _made(self, keys: Iterable[str]) -> tuple[Plan, tuple[str, ...]]:

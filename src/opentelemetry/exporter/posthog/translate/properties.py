@@ -26,10 +26,9 @@ from datetime import date, datetime, timezone
 from enum import Enum
 from itertools import islice
 from math import isfinite
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
-from .privacy import HEADS, OMITTED, Omitted, is_suspicious
+from .privacy import OMITTED, Omitted, are_suspicious, is_suspicious
 
 if TYPE_CHECKING:
     from ..model import JsonValue
@@ -93,35 +92,22 @@ def clean_text(text: str) -> str:
     return text
 
 
-_PLAIN_KINDS: Final = frozenset({str, bool, int, float})
-_head: Final = itemgetter(slice(0, 2))
-
-
 def are_plain(values: Sequence[Any]) -> bool:
     """Can all these values leave as they are? One look at all texts together: a look at each costs as much
     as the rest of translation. False is always safe: then each value is looked at.
     """
-    if not _PLAIN_KINDS.issuperset(map(type, values)):
-        return False
-    texts = [value for value in values if type(value) is str]
-    joined = "\n".join(texts)
-    return (
-        len(joined) <= MAX_TEXT
-        and joined.isascii()
-        and "\0" not in joined
-        and "@" not in joined
-        and "://" not in joined
-        and "\n " not in joined
-        and "\n\t" not in joined
-        and not joined[:1].isspace()
-        and HEADS.isdisjoint(map(_head, texts))
-        and (len(texts) == len(values) or _are_safe(values))
-    )
-
-
-def _are_safe(values: Sequence[Any]) -> bool:
-    """Are all numbers finite and within what JavaScript holds?"""
-    return all(-MAX_SAFE <= value <= MAX_SAFE for value in values if type(value) is not str)
+    texts = [""]
+    for value in values:
+        kind = type(value)
+        if kind is str:
+            texts.append(value)
+        elif kind is int or kind is float:
+            if not -MAX_SAFE <= value <= MAX_SAFE:  # NaN is within no bounds
+                return False
+        elif kind is not bool:
+            return False
+    lines = "\n".join(texts)
+    return len(lines) <= MAX_TEXT and lines.isascii() and "\0" not in lines and not are_suspicious(lines)
 
 
 def name_of(key: object) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from opentelemetry.trace import SpanKind
@@ -17,6 +18,7 @@ from .. import attributes as control
 from ..reasons import Reason
 from ..settings.model import Preset
 from .properties import clean_text
+from .shapes import METHOD_KEYS, STATUS_KEYS
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from ..settings.model import Selection, SelectionRule, Settings
     from .constants import Scope
     from .groups import Found
+    from .shapes import Shape
 
 Verdict: TypeAlias = str | Reason
 """The capture's name, or why there is none."""
@@ -34,11 +37,11 @@ MAX_NAME_BYTES: Final = 200
 PLAIN_LOG_NAME: Final = "log"
 """What a log line without an event name is called where plain lines were asked for."""
 
-AI_PREFIXES: Final = ("gen_ai.", "ai.", "eve.", "traceloop.", "llm.request.type", "pydantic_ai.")
-"""Spans with such a key are what PostHog's own AI ingestion takes; it would count them twice."""
-
 FACTLESS_METHODS: Final = frozenset({"OPTIONS", "HEAD"})
 """Requests that browsers and monitors make on their own."""
+
+_SERVER, _CONSUMER, _INTERNAL = SpanKind.SERVER, SpanKind.CONSUMER, SpanKind.INTERNAL
+"""Before Python 3.12, to look a member up on its enum costs as much as a call."""
 
 _SIDE_EFFECTS: Final = re.compile(r"survey (sent|shown|dismissed)")
 
@@ -60,12 +63,19 @@ def event_name(name: str) -> str:
 
     Names with a ``$`` in front and the survey events are PostHog's own: ``$identify`` would merge persons.
     """
+    return _usual_name(name) if len(name) <= MAX_NAME_BYTES else _cleaned_name(name)
+
+
+def _cleaned_name(name: str) -> str:
     name = clean_text(name).strip().lstrip("$").lstrip()
     if _SIDE_EFFECTS.fullmatch(name):
         name = name.replace(" ", "_")
     if len(name) * 4 > MAX_NAME_BYTES:
         name = name.encode()[:MAX_NAME_BYTES].decode(errors="ignore").rstrip()
     return name
+
+
+_usual_name = lru_cache(maxsize=1_024)(_cleaned_name)  # the same few names come again and again
 
 
 # -- rules --------------------------------------------------------------------------------------------
@@ -153,28 +163,44 @@ class Rules:
 
 def http_status(attributes: Mapping[str, object]) -> int | None:
     """The answer's status under its new or its old name."""
-    status = attributes.get("http.response.status_code")
+    new, old = STATUS_KEYS
+    status = attributes.get(new)
     if status is None:
-        status = attributes.get("http.status_code")
+        status = attributes.get(old)
     if isinstance(status, str) and status.isdecimal() and len(status) == 3:
         return int(status)
     return status if isinstance(status, int) else None
 
 
+def http_method(attributes: Mapping[str, object]) -> str:
+    """The request's method in capitals, under its new or its old name; "" without one."""
+    for key in METHOD_KEYS:
+        method = attributes.get(key)
+        if method:
+            return method.upper() if isinstance(method, str) else ""
+    return ""
+
+
 class _Selector:
     """What spans and log records have in common."""
 
-    __slots__ = ("_ai", "_preset", "_refused", "_rules", "off")
+    __slots__ = ("_ai", "_all", "_named", "_refused", "_rules", "off")
 
     def __init__(self, selection: Selection, settings: Settings) -> None:
-        self._preset = selection.preset
+        self._named = selection.preset is Preset.NAMED
+        self._all = selection.preset is Preset.ALL
         self._rules = Rules(selection) if selection.rules else None
         self._refused = settings.refused_statuses
         self._ai = settings.ai_spans
         self.off = selection.preset is Preset.OFF
 
     def _asked_for(
-        self, name: str, kind: str, scope: Scope, attributes: Mapping[str, object], trail: Trail
+        self,
+        name: str,
+        kind: str,
+        scope: Scope,
+        attributes: Mapping[str, object],
+        trail: Trail,
     ) -> Verdict | None:
         """What the application and the operator said of this very signal."""
         capture = attributes.get(control.CAPTURE)
@@ -198,24 +224,26 @@ class SpanSelector(_Selector):
     def __init__(self, selection: Selection, settings: Settings) -> None:
         super().__init__(selection, settings)
         self._short = (
-            self._preset is Preset.ENTRY and self._rules is None and not settings.groups_from_resource
+            selection.preset is Preset.ENTRY and self._rules is None and not settings.groups_from_resource
         )
         groups = (rule.attribute for rule in settings.groups)
         self._spoken_for = frozenset({control.EVENT, control.CAPTURE, *groups})
 
-    def is_dull(self, span: ReadableSpan, attributes: Mapping[str, object]) -> bool:
+    def is_dull(self, span: ReadableSpan) -> bool:
         """Is it plain that this span is no entry and that nothing on it speaks for it?
 
-        True for four of five spans of a service, for which :meth:`verdict` would say NOT_AN_ENTRY after three
-        times the work.
+        True for four of five spans of a service, for which :meth:`verdict` would say NOT_AN_ENTRY after
+        several times the work: attributes are not even copied.
         """
-        if not self._short or not self._spoken_for.isdisjoint(attributes):
-            return False
         kind = span.kind
-        if kind is SpanKind.SERVER or kind is SpanKind.CONSUMER:
+        if kind is _SERVER or kind is _CONSUMER or not self._short:
             return False
-        parent = span.parent
-        return kind is not SpanKind.INTERNAL or (parent is not None and not parent.is_remote)
+        if kind is _INTERNAL:
+            parent = span.parent
+            if parent is None or parent.is_remote:
+                return False
+        attributes = span.attributes
+        return not attributes or self._spoken_for.isdisjoint(attributes)
 
     def verdict(
         self,
@@ -223,47 +251,50 @@ class SpanSelector(_Selector):
         kind: SpanKind,
         local_parent: bool,
         scope: Scope,
+        shape: Shape,
         attributes: Mapping[str, object],
         found: Found,
+        status: int | None,
         trail: Trail = None,
     ) -> Verdict:
-        """The capture's name or the reason; ``found`` are the groups of the span."""
-        if kind is SpanKind.SERVER and http_status(attributes) in self._refused:
+        """The capture's name or the reason. ``found`` are the groups of the span, ``status`` is how a server
+        answered, if it is a server's span.
+        """
+        if status in self._refused:
             return Reason.REFUSED_REQUEST
-        verdict = self._asked_for(name, kind.name if self._rules else "", scope, attributes, trail)
-        if verdict is not None:
-            return verdict
-        if self._preset is Preset.NAMED:
+        if shape.steered or self._rules is not None:
+            verdict = self._asked_for(name, kind.name, scope, attributes, trail)
+            if verdict is not None:
+                return verdict
+        if self._named:
             return Reason.NOT_NAMED
-        entry = self._is_entry(kind, local_parent)
-        if self._preset is not Preset.ALL:
-            refusal = self._entry_refusal(kind, entry, scope, attributes, found)
+        entry = not local_parent if kind is _INTERNAL else kind is _SERVER or kind is _CONSUMER
+        if not self._all:
+            refusal = self._entry_refusal(kind, entry, scope, shape, attributes, found)
             if trail is not None:
                 trail.append(Step("preset entry", "refuses it" if refusal else "takes it", refusal))
             if refusal is not None:
                 return refusal
-        if not entry and not self._ai and any(key.startswith(AI_PREFIXES) for key in attributes):
+        if shape.ai and not entry and not self._ai:
             return Reason.AI_SPAN
         return event_name(name) or Reason.NOT_NAMED
 
     @staticmethod
-    def _is_entry(kind: SpanKind, local_parent: bool) -> bool:
-        if kind is SpanKind.INTERNAL:
-            return not local_parent
-        return kind is SpanKind.SERVER or kind is SpanKind.CONSUMER
-
-    @staticmethod
     def _entry_refusal(
-        kind: SpanKind, entry: bool, scope: Scope, attributes: Mapping[str, object], found: Found
+        kind: SpanKind,
+        entry: bool,
+        scope: Scope,
+        shape: Shape,
+        attributes: Mapping[str, object],
+        found: Found,
     ) -> Reason | None:
         if not entry:
             own = found.keys and found.application and not scope.instrumentation
-            if not own or kind is not SpanKind.INTERNAL:
+            if not own or kind is not _INTERNAL:
                 return Reason.NOT_AN_ENTRY
         elif not found.keys:
             return found.problem or Reason.NO_GROUP
-        method = attributes.get("http.request.method") or attributes.get("http.method")
-        if isinstance(method, str) and method.upper() in FACTLESS_METHODS:
+        if shape.method and http_method(attributes) in FACTLESS_METHODS:
             return Reason.PREFLIGHT
         return None
 
@@ -272,17 +303,18 @@ class LogSelector(_Selector):
     __slots__ = ()
 
     def verdict(
-        self, name: str, scope: Scope, attributes: Mapping[str, object], trail: Trail = None
+        self, name: str, scope: Scope, shape: Shape, attributes: Mapping[str, object], trail: Trail = None
     ) -> Verdict:
         """``name`` is the record's event name, or "" for a plain log line."""
-        verdict = self._asked_for(name, "", scope, attributes, trail)
-        if verdict is not None:
-            return verdict
-        if self._preset is Preset.NAMED:
+        if shape.steered or self._rules is not None:
+            verdict = self._asked_for(name, "", scope, attributes, trail)
+            if verdict is not None:
+                return verdict
+        if self._named:
             return Reason.NOT_NAMED
         if name.startswith("gen_ai.") and not self._ai:
             return Reason.AI_SPAN
         chosen = event_name(name)
         if chosen:
             return chosen
-        return PLAIN_LOG_NAME if self._preset is Preset.ALL else Reason.PLAIN_LOG
+        return PLAIN_LOG_NAME if self._all else Reason.PLAIN_LOG

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from opentelemetry.trace import SpanKind, StatusCode
 
 from .properties import clean_text
-from .signals import Subject, copied, instant, seen_at, trace_ids
+from .signals import Subject, copied, instant, trace_ids
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
@@ -28,24 +28,34 @@ def has_local_parent(span: ReadableSpan) -> bool:
 def subject_of(span: ReadableSpan, attributes: dict[str, object], now_ns: int) -> Subject:
     """The span as translation sees it. Its event time is its start: its attributes were true then."""
     started, ended = instant(span.start_time), instant(span.end_time)
-    time_ns = started or ended or now_ns
     context = span.context
     trace_id, span_id = trace_ids(context.trace_id, context.span_id) if context is not None else ("", "")
     own: dict[str, JsonValue] = {"span.kind": KINDS.get(id(span.kind), "internal")}
     if started and ended:
-        own["span.duration_ms"] = max(ended - started, 0) / 1_000_000
+        own["span.duration_ms"] = (ended - started) / 1_000_000 if ended > started else 0.0
     status = STATUSES.get(id(span.status.status_code))
     if status is not None:
         own["otel.status_code"] = status
     exception = exception_type(span)
     if exception is not None:
         own["exception.type"] = exception
-    return Subject(attributes, time_ns, seen_at(ended, now_ns), now_ns, trace_id, span_id, own)
+    return Subject(
+        attributes,
+        started or ended or now_ns,
+        ended if 0 < ended < now_ns else now_ns,
+        now_ns,
+        trace_id,
+        span_id,
+        own,
+    )
 
 
 def exception_type(span: ReadableSpan) -> str | None:
     """The type of the last exception recorded on the span; its message and its stack stay here."""
-    for event in reversed(span.events):
+    events = span.events  # the SDK copies them for each who asks
+    if not events:
+        return None
+    for event in reversed(events):
         if event.name == "exception":
             name = copied(event.attributes).get("exception.type")
             return clean_text(name) if isinstance(name, str) and name else None

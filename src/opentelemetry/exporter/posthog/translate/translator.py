@@ -2,10 +2,10 @@
 
 ::
 
-    find groups → select → opt out? → plan of the keys → observations and capture → before_send
+    shape of the keys → find groups → select → opt out? → plan → observations and capture → before_send
 
-Pure but for two bounded memories that change no answer (plans of key sets, constants of resources) and one
-that does (the property names that a group type has so far). Time and random bits are passed in.
+Pure but for bounded memories that change no answer (shapes and plans of key sets, constants of resources) and
+one that does (the property names that a group type has so far). Time and random bits are passed in.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from ..model import Capture, JsonValue, Observation
     from ..settings.model import Settings
+    from .shapes import Shape
 
 Stamps: TypeAlias = Callable[[int], "Mapping[str, str] | None"]
 """span id → the groups that our processor noted when the span started."""
@@ -64,6 +65,8 @@ _NOT_AN_ENTRY: Final = _ALONE[id(Reason.NOT_AN_ENTRY)]
 
 _NO_GROUP_BUT_RESOURCE: Final = Translation(None, (), Reason.NO_GROUP, (notes.RESOURCE_GROUP_UNUSED,))
 
+_SERVER: Final = SpanKind.SERVER  # before Python 3.12 a look at the enum costs as much as a call
+
 _NOTHING_YET: Final[Mapping[str, JsonValue]] = {}
 
 
@@ -85,6 +88,7 @@ class Translator:
         privacy = Privacy(settings.privacy)
         self._converter = Converter(privacy)
         self._planner = Planner(settings, privacy, GroupNames() if names is None else names)
+        self._shape_of = self._planner.shapes.of
         self._stamps = stamps
         self._length_limit = length_limit
         self._finder = GroupFinder(settings.groups)
@@ -104,20 +108,24 @@ class Translator:
     def span(self, span: ReadableSpan, *, now_ns: int) -> Translation:
         """Translate one finished span. ``now_ns``: wall clock, for the bound on times that lie ahead."""
         scope = self._scopes.get(span.instrumentation_scope)
-        attributes = copied(span.attributes)
-        if self._spans.is_dull(span, attributes) and not scope.own:
+        if self._spans.is_dull(span) and not scope.own:
             return _NOT_AN_ENTRY
-        verdict, found = self._decide_span(span, scope, attributes, None)
+        attributes = copied(span.attributes)
+        shape = self._shape_of(attributes)
+        status = http_status(attributes) if shape.status and span.kind is _SERVER else None
+        verdict, found = self._decide_span(span, scope, shape, attributes, status, None)
         if not isinstance(verdict, str) and _says_nothing(verdict, found):
             return self._alone(verdict, span.resource)
         return self._translation(
             verdict,
             spans.subject_of(span, attributes, now_ns),
             found,
+            shape,
             self._origins.get(span.resource),
             scope,
             _uuid_of_span,
-            observed=not self._was_guessed(span, attributes),
+            # An address that answers 404 may have been made up by a scanner, the group's key with it.
+            status not in self._unobserved,
         )
 
     def log(
@@ -126,17 +134,19 @@ class Translator:
         """Translate one log record. ``random_bits(n)``: a record has no id, so its uuid gets random bits."""
         scope = self._scopes.get(record.instrumentation_scope)
         attributes = copied(record.log_record.attributes)
-        verdict, found = self._decide_log(record, scope, attributes, None)
+        shape = self._shape_of(attributes)
+        verdict, found = self._decide_log(record, scope, shape, attributes, None)
         if not isinstance(verdict, str) and _says_nothing(verdict, found):
             return self._alone(verdict, record.resource)
         return self._translation(
             verdict,
             logs.subject_of(record, attributes, now_ns, self._body if isinstance(verdict, str) else None),
             found,
+            shape,
             self._origins.get(record.resource),
             scope,
             lambda _, subject: uuid7(subject.time_ns, random_bits(RANDOM_BITS)),
-            observed=True,
+            True,
         )
 
     def explain(self, signal: ReadableSpan | ReadableLogRecord) -> tuple[Step, ...]:
@@ -147,14 +157,17 @@ class Translator:
         scope = self._scopes.get(signal.instrumentation_scope)
         if isinstance(signal, ReadableSpan):
             attributes = copied(signal.attributes)
-            verdict, found = self._decide_span(signal, scope, attributes, trail)
+            shape = self._shape_of(attributes)
+            status = http_status(attributes) if signal.kind is _SERVER else None
+            verdict, found = self._decide_span(signal, scope, shape, attributes, status, trail)
         else:
             attributes = copied(signal.log_record.attributes)
-            verdict, found = self._decide_log(signal, scope, attributes, trail)
+            shape = self._shape_of(attributes)
+            verdict, found = self._decide_log(signal, scope, shape, attributes, trail)
         if (
             found.keys
             and self._hooks.opt_out
-            and self._hooks.opted_out(found.keys, user_of(attributes)[0], [])
+            and self._hooks.opted_out(found.keys, user_of(attributes, shape.users)[0], [])
         ):
             verdict = Reason.OPTED_OUT
             trail.append(Step("opt_out", "silences it", verdict))
@@ -168,12 +181,18 @@ class Translator:
     # -- deciding -----------------------------------------------------------------------------------------
 
     def _decide_span(
-        self, span: ReadableSpan, scope: Scope, attributes: dict[str, object], trail: Trail
+        self,
+        span: ReadableSpan,
+        scope: Scope,
+        shape: Shape,
+        attributes: dict[str, object],
+        status: int | None,
+        trail: Trail,
     ) -> Decision:
         early = Reason.PRESET_OFF if self._spans.off else Reason.OWN_SCOPE if scope.own else None
         if early is not None:
             return early, NOTHING
-        found = self._finder.find(attributes)
+        found = self._finder.find(shape, attributes)
         if found is NOTHING:
             if span.dropped_attributes:
                 found = self._recovered(span, attributes, EVICTED)
@@ -183,18 +202,24 @@ class Translator:
             found = self._finder.with_resource(found, self._origins.get(span.resource).groups)
         if trail is not None:
             trail.extend(_group_steps(found))
+        local_parent = spans.has_local_parent(span)
         verdict = self._spans.verdict(
-            span.name, span.kind, spans.has_local_parent(span), scope, attributes, found, trail
+            span.name, span.kind, local_parent, scope, shape, attributes, found, status, trail
         )
         return verdict, found
 
     def _decide_log(
-        self, record: ReadableLogRecord, scope: Scope, attributes: dict[str, object], trail: Trail
+        self,
+        record: ReadableLogRecord,
+        scope: Scope,
+        shape: Shape,
+        attributes: dict[str, object],
+        trail: Trail,
     ) -> Decision:
         early = Reason.PRESET_OFF if self._logs.off else Reason.OWN_SCOPE if scope.own else None
         if early is not None:
             return early, NOTHING
-        found = self._finder.find(attributes)
+        found = self._finder.find(shape, attributes)
         if found is NOTHING:
             if record.dropped_attributes:
                 found = EVICTED
@@ -207,7 +232,7 @@ class Translator:
         if trail is not None:
             trail.extend(_group_steps(found))
         name = logs.event_name_of(record.log_record, attributes)
-        return self._logs.verdict(name, scope, attributes, trail), found
+        return self._logs.verdict(name, scope, shape, attributes, trail), found
 
     def _uncut(self, span: ReadableSpan, attributes: dict[str, object], found: Found) -> Found:
         limit = None if self._length_limit is None else self._length_limit(span)
@@ -230,10 +255,6 @@ class Translator:
             return _NO_GROUP_BUT_RESOURCE
         return _ALONE[id(reason)]
 
-    def _was_guessed(self, span: ReadableSpan, attributes: Mapping[str, object]) -> bool:
-        """An address that answers 404 may have been made up by a scanner, the group's key with it."""
-        return span.kind is SpanKind.SERVER and http_status(attributes) in self._unobserved
-
     # -- translating ----------------------------------------------------------------------------------------
 
     def _translation(
@@ -241,17 +262,17 @@ class Translator:
         verdict: Verdict,
         subject: Subject,
         found: Found,
+        shape: Shape,
         origin: Origin,
         scope: Scope,
         make_uuid: MakeUuid,
-        *,
         observed: bool,
     ) -> Translation:
         said: list[str] = []
         hooks = self._hooks
-        if hooks.opt_out and hooks.opted_out(found.keys, user_of(subject.attributes)[0], said):
+        if hooks.opt_out and hooks.opted_out(found.keys, user_of(subject.attributes, shape.users)[0], said):
             return Translation(None, (), Reason.OPTED_OUT, tuple(said))
-        plan, new_names = self._planner.plan(tuple(subject.attributes))
+        plan, new_names = self._planner.plan(shape)
         said.extend(new_names)
         if found.problem is not None and found.problem is not verdict:
             said.append(found.problem.value)
@@ -261,14 +282,16 @@ class Translator:
             if origin.unused_group and not found.keys:
                 said.append(notes.RESOURCE_GROUP_UNUSED)
             said.extend(plan.notes)
-            capture = self._maker.capture(verdict, subject, found, plan, origin, scope, make_uuid, said)
+            capture = self._maker.capture(
+                verdict, subject, found, shape, plan, origin, scope, make_uuid, said
+            )
         else:
             reason = verdict
         properties = _NOTHING_YET if capture is None else capture.properties
         observations: tuple[Observation, ...] = ()
         if observed and found.keys:
             observations = self._observer.observations(
-                subject, found, plan, origin, properties, said, selected=capture is not None
+                subject, found, shape, plan, origin, properties, said, selected=capture is not None
             )
         if capture is not None and hooks.before_send is not None:
             answer = hooks.before_send(capture, said)
