@@ -152,10 +152,10 @@ class Inspector:
         self.feed.put("sample", f"{reason}:{place % KEEP_SAMPLES}", data)
 
     def _decision(self, data: dict[str, Any]) -> None:
-        """What was sent, refused or waits stands for itself; what was said again is counted in one record."""
+        """What was sent or refused stands for itself; what was merely said again is counted in one record."""
         about = f"{data['type']}\n{data['key']}\n{data['name']}\n{canonical(data['value'])}"
-        if data["verdict"] == "unchanged":
-            id_ = f"{about}\nunchanged"
+        if data["verdict"] in ("unchanged", "waits"):
+            id_ = f"{about}\n{data['verdict']}"
             known = self.feed.get("decision", id_)
             if known is not None:
                 data["count"] = known["count"] + 1

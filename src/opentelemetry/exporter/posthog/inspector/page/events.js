@@ -79,11 +79,14 @@ function fill([time, name, organization, person, preview], event) {
   setText(preview, summary(event));
 }
 
+const QUIET = /^(\$|posthog\.|service\.|deployment\.|span\.|log\.|http\.request\.method$)/; // the same on most events
+
 function summary(event) {
   const properties = event.update ? (event.properties.$group_set ?? {}) : event.properties;
   const parts = [];
+  const groups = Object.values(event.groups);
   for (const [name, value] of Object.entries(properties)) {
-    if (name.startsWith("$") || name === "posthog.actor") continue;
+    if (!event.update && (QUIET.test(name) || groups.includes(value))) continue;
     parts.push(`${name}=${shown(value)}`);
     if (parts.length === 6) break;
   }
@@ -166,7 +169,7 @@ function propertyTable(event, origin) {
   const properties = event.update ? { ...(event.properties.$group_set ?? {}) } : event.properties;
   const entries = Object.entries(properties).sort(([a], [b]) => (a.startsWith("$") - b.startsWith("$")) || (a < b ? -1 : 1));
   if (!entries.length) return el("p", { class: "sub" }, "Nothing: only the group's key was known.");
-  return el("table", {},
+  return el("table", { class: "properties" },
     el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Property"), el("th", { scope: "col" }, "Value"), event.update ? null : el("th", { scope: "col" }, "Came from"))),
     el("tbody", {}, entries.map(([name, value]) => el("tr", {},
       el("td", {}, name),
@@ -176,7 +179,7 @@ function propertyTable(event, origin) {
 
 function cameFrom(name, event, origin) {
   const source = origin?.sources[name];
-  if (source) return source === name ? "the attribute of that name" : `attribute ${source}`;
+  if (source) return source === name ? "the same attribute" : `attribute ${source}`;
   if (/^\$group_\d$/.test(name)) return "PostHog, from $groups";
   if (name === "$groups") return origin ? "the group attributes" : "$groups of the request";
   if (name.startsWith("$lib") || ["$is_server", "$geoip_disable", "$process_person_profile", "posthog.actor"].includes(name)) return origin ? "the exporter" : "the sender";

@@ -102,7 +102,7 @@ function timelines(group) {
 }
 
 function property(group, name, entries) {
-  entries.sort((a, b) => b.t - a.t);
+  entries.sort((a, b) => b.t - a.t || (a.time < b.time ? 1 : -1));
   const all = opened.has(`${group.id} ${name}`);
   const rest = entries.length - SHORT;
   return el("section", { class: "property", "aria-label": `Timeline of ${name || "the group itself"}` },
@@ -135,6 +135,7 @@ function fromChange(change, group) {
 function entry(t, kind, title, tone, { name, value, time }, sentence, request) {
   return {
     t,
+    time,
     element: () => el("li", { class: kind },
       el("div", { class: "line" }, el("span", { class: `badge ${tone}` }, title), name ? el("b", { class: "mono" }, shown(value)) : null,
         el("span", { class: "sub" }, `true at ${time}, arrived ${clock(t)}`)),

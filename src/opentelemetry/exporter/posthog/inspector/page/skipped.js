@@ -48,10 +48,10 @@ function card(reason, count) {
 
 function sampleList(reason, samples) {
   return el("details", { open: opened.has(reason), ontoggle: (event) => (event.target.open ? opened.add(reason) : opened.delete(reason)) },
-    el("summary", {}, `The last ${plural(samples.length, "signal")} of these`),
+    el("summary", {}, samples.length === 1 ? "The signal" : `The last ${number(samples.length)} signals of these`),
     el("table", {},
       el("thead", {}, el("tr", {}, ["Time", "Signal", "Scope", "Decision"].map((head) => el("th", { scope: "col" }, head)))),
-      el("tbody", {}, samples.slice(0, 10).map((sample) => el("tr", {},
+      el("tbody", {}, samples.map((sample) => el("tr", {},
         el("td", {}, clock(sample.t)),
         el("td", {}, `${sample.signal} `, el("b", {}, sample.name), sample.signal_kind ? ` (${sample.signal_kind})` : ""),
         el("td", {}, sample.scope || "–"),
