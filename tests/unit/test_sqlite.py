@@ -108,7 +108,9 @@ def test_every_connection_is_opened_by_the_same_recipe(path: Path) -> None:
     ],
 )
 def test_the_file_of_somebody_else_is_left_untouched(path: Path, stranger: StateOwner) -> None:
-    write(state_file(path), "ours")
+    ours = state_file(path)
+    write(ours, "ours")
+    ours.close()
     before = path.read_bytes()
     with pytest.raises(ForeignStateError, match="another PostHog host or project"):
         write(state_file(path, owner=stranger), "theirs")

@@ -71,7 +71,7 @@ class FileLock:
         return b"" if self._descriptor is None else os.pread(self._descriptor, NOTE_BYTES, 0).rstrip()
 
     def write_note(self, note: bytes) -> None:
-        """Leave a note for the next holder. It outlives every process, but not a power cut. Only while held."""
+        """Leave a note for the next holder. It outlives processes, but not a power cut. Only while held."""
         if self._descriptor is not None:
             os.pwrite(self._descriptor, note.ljust(NOTE_BYTES), 0)
 
