@@ -16,7 +16,7 @@ import pytest
 
 from opentelemetry.exporter.posthog.testing import Fault, PostHogDouble
 from opentelemetry.exporter.posthog.version import __version__
-from tests.e2e.processes import APPS, BIN, environment, run
+from tests.e2e.processes import APPS, BIN, Service, environment, run
 from tests.recordings import log_line, organization, record, some_lines, span_line
 
 KEY = "phc_command_line_tests"
@@ -514,3 +514,49 @@ def test_a_group_that_is_not_known_and_a_ledger_that_nobody_can_see_end_differen
     durable = {**env, "OTEL_EXPORTER_POSTHOG_LEDGER": str(tmp_path / "state" / "ledger.db")}
     assert cli(durable, "ledger", "show", "nobody").returncode == 1
     assert cli(env, "ledger", "show", "nobody").returncode == 2
+
+
+# -- at a terminal --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("colour", [True, False])
+def test_a_person_at_a_terminal_sees_colour_and_progress_and_the_result_stays_clean(
+    env: dict[str, str], tmp_path: Path, colour: bool
+) -> None:
+    file = record(tmp_path / "in.jsonl", some_lines(2_500))
+    master, slave = os.openpty()
+    extra = {"TERM": "xterm-256color", **({} if colour else {"NO_COLOR": "1"})}
+    running = subprocess.Popen(
+        [OTEL_POSTHOG, "replay", file, "--rate", "0"],
+        env=environment({**env, **extra}),
+        stdout=subprocess.PIPE,
+        stderr=slave,
+        text=True,
+    )
+    os.close(slave)
+    shown = b""
+    try:
+        while chunk := os.read(master, 65_536):
+            shown += chunk
+    except OSError:  # the other end is closed: Linux's way to say that the program ended
+        pass
+    os.close(master)
+    result, _ = running.communicate(timeout=60)
+    assert running.returncode == 0
+    assert b"sending" in shown
+    assert (b"\x1b[38;5" in shown or b"\x1b[3" in shown) == colour
+    assert result.startswith("2,500 events delivered")
+    assert "\x1b" not in result
+
+
+# -- inspect --------------------------------------------------------------------------------------------
+
+
+def test_inspect_prints_an_environment_in_which_doctor_finds_nothing_wrong() -> None:
+    with Service([OTEL_POSTHOG, "inspect", "--port", "0", "--json"], {}) as inspector:
+        told = json.loads(inspector.wait_for('"environment"'))["environment"]
+        exporters = {"TRACES": "posthog", "LOGS": "posthog", "METRICS": "none"}
+        code, report = doctor({**told, **{f"OTEL_{k}_EXPORTER": name for k, name in exporters.items()}})
+        assert inspector.stop(signal.SIGINT) == 0
+    assert (code, report["errors"]) == (0, 0)
+    assert "v1" in said_of(report, "protocol")[0]["sentence"]
