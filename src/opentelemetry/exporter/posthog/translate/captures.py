@@ -14,7 +14,7 @@ from . import notes
 from .constants import NO_SERVICE
 from .identity import GROUP, NOBODY, USER, user_of
 from .privacy import OMITTED
-from .properties import are_plain, clean_text
+from .properties import clean_text
 
 if TYPE_CHECKING:
     from ..model import JsonValue
@@ -48,11 +48,13 @@ class CaptureMaker:
         found: Found,
         shape: Shape,
         plan: Plan,
+        plain: bool,
         origin: Origin,
         scope: Scope,
         make_uuid: MakeUuid,
         said: list[str],
     ) -> Capture:
+        """``plain``: all its attributes leave as they are (``properties.are_plain``)."""
         attributes = subject.attributes
         user: str | None = None
         if shape.users:
@@ -65,7 +67,7 @@ class CaptureMaker:
             actor, distinct_id = GROUP, group_distinct_id(Group(*next(iter(found.keys.items()))))
         else:
             actor, distinct_id = NOBODY, service_distinct_id(origin.service)
-        properties = self._properties(subject, plan, origin, said)
+        properties = self._properties(subject, plan, plain, origin, said)
         properties[control.ACTOR] = actor
         if scope.name:
             properties["otel.scope.name"] = scope.name
@@ -88,7 +90,7 @@ class CaptureMaker:
         )
 
     def _properties(
-        self, subject: Subject, plan: Plan, origin: Origin, said: list[str]
+        self, subject: Subject, plan: Plan, plain: bool, origin: Origin, said: list[str]
     ) -> dict[str, JsonValue]:
         """What resource, signal and attributes say, converted and under privacy; later ones win.
 
@@ -96,7 +98,7 @@ class CaptureMaker:
         and then all of them move at once; :meth:`_add_each` would give the same.
         """
         attributes: Mapping[str, Any] = subject.attributes
-        if plan.straight and are_plain(plan.pick(attributes)):
+        if plain:
             properties: dict[str, JsonValue] = cast(
                 "dict[str, Any]", {**origin.properties, **subject.own, **attributes}
             )

@@ -118,7 +118,7 @@ class OriginReader:
     def _described(self, group_type: str, attributes: Mapping[str, object]) -> dict[str, JsonValue]:
         plan, _ = self._planner.plan(self._planner.shapes.of(attributes))
         found: dict[str, JsonValue] = {}
-        for entry in plan.groups.get(group_type, ()):
+        for entry in plan.groups[group_type].entries if group_type in plan.groups else ():
             value = self._converter.value(attributes[entry.key], entry.pattern)
             if value is not OMITTED and says_something(value):
                 found[entry.name] = value

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ..settings.model import Settings
     from .constants import Origin
     from .groups import Found
-    from .plans import Plan
+    from .plans import Plan, Profile
     from .privacy import Privacy
     from .properties import Converter
     from .shapes import Shape
@@ -56,6 +56,7 @@ class Observer:
         found: Found,
         shape: Shape,
         plan: Plan,
+        plain: bool,
         origin: Origin,
         event: Mapping[str, JsonValue],
         said: list[str],
@@ -63,7 +64,8 @@ class Observer:
         selected: bool,
     ) -> tuple[Observation, ...]:
         """One a group. A signal that is not selected speaks only of groups that the application put on it,
-        and only if it says something of them. ``event`` has the values that were converted already.
+        and only if it says something of them. ``event`` has the values that were converted already; of
+        ``plain`` ones only the empty text says nothing.
         """
         unset = self._unset(subject.attributes, found) if shape.unset else _NOTHING_UNSET
         made: list[Observation] = []
@@ -73,7 +75,13 @@ class Observer:
                 continue
             properties: dict[str, JsonValue] = dict.fromkeys(unset[type_]) if type_ in unset else {}
             if type_ not in found.elsewhere:
-                self._add_said(properties, plan, type_, subject.attributes, event, said)
+                profile = plan.groups.get(type_)
+                if profile is None:
+                    pass  # only the key is known
+                elif plain and "" not in (values := profile.pick(event)):
+                    properties.update(zip(profile.names, values, strict=True))
+                else:
+                    self._add_said(properties, profile, subject.attributes, event, said)
             elif origin.groups.get(type_) == key:
                 properties.update(origin.group_properties.get(type_, {}))
             if not selected and not properties:
@@ -85,13 +93,12 @@ class Observer:
     def _add_said(
         self,
         found: dict[str, JsonValue],
-        plan: Plan,
-        group_type: str,
+        profile: Profile,
         attributes: Mapping[str, object],
         event: Mapping[str, JsonValue],
         said: list[str],
     ) -> None:
-        for key, event_name, name, pattern in plan.groups.get(group_type, ()):
+        for key, event_name, name, pattern in profile.entries:
             if event_name in event:
                 value = event[event_name]
             else:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from .. import attributes as control
 from . import notes
@@ -60,15 +60,27 @@ class GroupEntry(NamedTuple):
     pattern: str | None = None
 
 
+Pick: TypeAlias = Callable[[Mapping[str, Any]], "tuple[Any, ...]"]
+"""Takes the values of some keys out of a mapping."""
+
+
+class Profile(NamedTuple):
+    """What one set of keys says of one group type."""
+
+    entries: tuple[GroupEntry, ...]
+    names: tuple[str, ...]
+    pick: Pick  # the values of ``names`` out of the event's properties, in their order
+
+
 class Plan(NamedTuple):
     """What becomes of one set of keys."""
 
     event: tuple[Entry, ...]
-    groups: dict[str, tuple[GroupEntry, ...]]
+    groups: dict[str, Profile]
     person: tuple[tuple[str, str], ...]  # key, name of the person's property
     notes: tuple[str, ...]
     left_out: tuple[str, ...]  # keys that are in no entry of ``event``
-    pick: Callable[[Mapping[str, Any]], tuple[Any, ...]]  # the values of ``event``, in its order
+    pick: Pick  # the values of ``event``, in its order
     straight: bool  # every entry keeps its key, and no key matches a pattern
 
 
@@ -168,7 +180,7 @@ class Planner:
         left_out = present.difference(entry.key for entry in entries.values())
         return Plan(
             tuple(entries.values()),
-            {group_type: tuple(profile.values()) for group_type, profile in groups.items()},
+            {group_type: _profile(tuple(profile.values())) for group_type, profile in groups.items()},
             self._person(keys),
             tuple(said),
             tuple(left_out),
@@ -221,8 +233,13 @@ class Planner:
         )
 
 
-def _picking(keys: tuple[str, ...]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
-    """Takes the values of these keys out of a mapping, in one C call where there are several."""
+def _profile(entries: tuple[GroupEntry, ...]) -> Profile:
+    names = tuple(entry.name for entry in entries)
+    return Profile(entries, names, _picking(tuple(entry.event_name for entry in entries)))
+
+
+def _picking(keys: tuple[str, ...]) -> Pick:
+    """One C call where there are several keys."""
     if len(keys) > 1:
         return itemgetter(*keys)
     return lambda attributes: tuple(attributes[key] for key in keys)

@@ -95,10 +95,12 @@ def clean_text(text: str) -> str:
 def are_plain(values: Sequence[Any]) -> bool:
     """Can all these values leave as they are? One look at all texts together: a look at each costs as much
     as the rest of translation. False is always safe: then each value is looked at.
+
+    Plain text holds no line feed and starts with no space, so it is blank only if it is empty.
     """
     texts = [""]
     for value in values:
-        kind = type(value)
+        kind = type(value)  # pyright: ignore[reportUnknownVariableType]
         if kind is str:
             texts.append(value)
         elif kind is int or kind is float:
@@ -107,7 +109,13 @@ def are_plain(values: Sequence[Any]) -> bool:
         elif kind is not bool:
             return False
     lines = "\n".join(texts)
-    return len(lines) <= MAX_TEXT and lines.isascii() and "\0" not in lines and not are_suspicious(lines)
+    return (
+        len(lines) <= MAX_TEXT
+        and lines.isascii()
+        and "\0" not in lines
+        and lines.count("\n") == len(texts) - 1
+        and not are_suspicious(lines)
+    )
 
 
 def name_of(key: object) -> str:

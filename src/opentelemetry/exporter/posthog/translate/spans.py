@@ -10,7 +10,9 @@ from .properties import clean_text
 from .signals import Subject, copied, instant, trace_ids
 
 if TYPE_CHECKING:
-    from opentelemetry.sdk.trace import ReadableSpan
+    from collections.abc import Sequence
+
+    from opentelemetry.sdk.trace import Event, ReadableSpan
 
     from ..model import JsonValue
 
@@ -36,7 +38,8 @@ def subject_of(span: ReadableSpan, attributes: dict[str, object], now_ns: int) -
     status = STATUSES.get(id(span.status.status_code))
     if status is not None:
         own["otel.status_code"] = status
-    exception = exception_type(span)
+    events = span.events  # the SDK copies them for each who asks
+    exception = exception_type(events) if events else None
     if exception is not None:
         own["exception.type"] = exception
     return Subject(
@@ -50,11 +53,8 @@ def subject_of(span: ReadableSpan, attributes: dict[str, object], now_ns: int) -
     )
 
 
-def exception_type(span: ReadableSpan) -> str | None:
-    """The type of the last exception recorded on the span; its message and its stack stay here."""
-    events = span.events  # the SDK copies them for each who asks
-    if not events:
-        return None
+def exception_type(events: Sequence[Event]) -> str | None:
+    """The type of the last exception recorded on a span; its message and its stack stay here."""
     for event in reversed(events):
         if event.name == "exception":
             name = copied(event.attributes).get("exception.type")

@@ -28,7 +28,7 @@ from .identity import user_of
 from .observations import Observer
 from .plans import GroupNames, Planner
 from .privacy import OMITTED, Privacy
-from .properties import Converter
+from .properties import Converter, are_plain
 from .selection import LogSelector, SpanSelector, Step, Trail, Verdict, http_status
 from .signals import Subject, copied
 
@@ -273,17 +273,21 @@ class Translator:
         if hooks.opt_out and hooks.opted_out(found.keys, user_of(subject.attributes, shape.users)[0], said):
             return Translation(None, (), Reason.OPTED_OUT, tuple(said))
         plan, new_names = self._planner.plan(shape)
-        said.extend(new_names)
+        if new_names:
+            said.extend(new_names)
         if found.problem is not None and found.problem is not verdict:
             said.append(found.problem.value)
         capture: Capture | None = None
         reason: Reason | None = None
+        plain = False
         if isinstance(verdict, str):
             if origin.unused_group and not found.keys:
                 said.append(notes.RESOURCE_GROUP_UNUSED)
-            said.extend(plan.notes)
+            if plan.notes:
+                said.extend(plan.notes)
+            plain = plan.straight and are_plain(plan.pick(subject.attributes))
             capture = self._maker.capture(
-                verdict, subject, found, shape, plan, origin, scope, make_uuid, said
+                verdict, subject, found, shape, plan, plain, origin, scope, make_uuid, said
             )
         else:
             reason = verdict
@@ -291,7 +295,7 @@ class Translator:
         observations: tuple[Observation, ...] = ()
         if observed and found.keys:
             observations = self._observer.observations(
-                subject, found, shape, plan, origin, properties, said, selected=capture is not None
+                subject, found, shape, plan, plain, origin, properties, said, selected=capture is not None
             )
         if capture is not None and hooks.before_send is not None:
             answer = hooks.before_send(capture, said)
