@@ -11,8 +11,8 @@ from .feed import Feed, Record
 KEPT: Final = frozenset({"event", "change", "group", "decision", "origin", "sample"})
 """Kinds that mean something later; requests and their numbers belong to one run."""
 
-EARLIER: Final = "earlier:"
-"""Before the ids of an earlier run, whose numbers this one uses again."""
+COUNTED: Final = frozenset({"event", "change", "sample"})
+"""Kinds whose ids are numbers that every run uses again; on disk they carry a word of their run."""
 
 
 class Archive:
@@ -22,11 +22,13 @@ class Archive:
         """Raises ``OSError`` when the file can't be read or written."""
         self.restored = _restore(path, feed) if path.exists() else 0
         self._file: IO[str] = path.open("a", encoding="utf-8")
+        self._run = feed.epoch
         feed.listen(self._write)
 
     def _write(self, record: Record) -> None:
         if record.kind in KEPT:
-            line = json.dumps(record.to_json(), ensure_ascii=False, default=str)
+            id_ = f"{self._run}:{record.id}" if record.kind in COUNTED else record.id
+            line = json.dumps({**record.to_json(), "id": id_}, ensure_ascii=False, default=str)
             self._file.write(line.encode("utf-8", "replace").decode() + "\n")
             self._file.flush()
 
@@ -45,13 +47,6 @@ def _restore(path: Path, feed: Feed) -> int:
             except (ValueError, KeyError, AttributeError):
                 continue
             if kind in KEPT:
-                feed.put(kind, _earlier(kind, str(id_)), {**record, "request": 0})
+                feed.put(kind, str(id_), {**record, "request": 0})
                 count += 1
     return count
-
-
-def _earlier(kind: str, id_: str) -> str:
-    """Ids that are counted get a mark of the earlier run; those that name a thing stay."""
-    if kind in ("event", "change", "sample") and not id_.startswith(EARLIER):
-        return EARLIER + id_
-    return id_
