@@ -1,6 +1,7 @@
 # Every command a developer or CI needs. CI calls these and nothing else.
 #
 #   make demo        the main job on real input, in an environment of its own (needs Python and an index, no more)
+#   make example-X   another example, X as in examples/README.md
 #   make test        what must hold, within 6 minutes on 2 cores
 #   make test-fast   the same without real processes, for the inner loop
 #   make test-floor  the contracts and a smoke of every way of use on the lowest supported versions
@@ -20,6 +21,8 @@ PYTEST_ARGS ?=
 VENV := .venv
 FLOOR := .venv-floor
 DEMO := .venv-demo
+EXAMPLES := .venv-examples
+EXAMPLE_LISTS := $(wildcard examples/*/requirements.txt)
 PIP_FLAGS := --quiet --disable-pip-version-check
 
 .PHONY: setup system-packages demo test test-fast test-floor test-all check clean
@@ -29,7 +32,7 @@ setup: system-packages $(VENV)/.stamp
 system-packages:
 	@scripts/system_packages.sh
 
-$(VENV)/.stamp: pyproject.toml requirements/dev.txt examples/b2b_saas/requirements.txt
+$(VENV)/.stamp: pyproject.toml requirements/dev.txt $(EXAMPLE_LISTS)
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install $(PIP_FLAGS) --upgrade pip
 	$(VENV)/bin/python -m pip install $(PIP_FLAGS) -e '.[all,yaml]' -r requirements/dev.txt
@@ -48,7 +51,15 @@ $(DEMO)/.stamp: pyproject.toml examples/b2b_saas/requirements.txt
 	@touch $@
 
 demo: $(DEMO)/.stamp
-	@$(DEMO)/bin/python examples/b2b_saas/demo.py
+	@$(DEMO)/bin/python -m examples.b2b_saas.demo
+
+$(EXAMPLES)/.stamp: pyproject.toml $(EXAMPLE_LISTS)
+	$(PYTHON) -m venv $(EXAMPLES)
+	$(EXAMPLES)/bin/python -m pip install $(PIP_FLAGS) -e '.[redis]' $(EXAMPLE_LISTS:%=-r %)
+	@touch $@
+
+example-%: $(EXAMPLES)/.stamp
+	@$(EXAMPLES)/bin/python -m examples.$*
 
 test: setup
 	$(VENV)/bin/python -m pytest -m 'not long and not floor' -n $(JOBS) --dist loadgroup $(PYTEST_ARGS)
@@ -67,4 +78,4 @@ check: $(VENV)/.stamp
 	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" scripts/check.sh
 
 clean:
-	rm -rf $(VENV) $(FLOOR) $(DEMO) build dist
+	rm -rf $(VENV) $(FLOOR) $(DEMO) $(EXAMPLES) build dist

@@ -20,7 +20,8 @@ build_package() {
 step "format" ruff format --check .
 step "lint" ruff check .
 step "mypy" mypy
-step "mypy, as a user sees us" mypy --config-file tests/typing/mypy.ini tests/typing/consumer.py examples/b2b_saas
+step "mypy, as a user sees us" mypy --config-file tests/typing/mypy.ini \
+    tests/typing/consumer.py examples/stage.py examples/b2b_saas examples/gunicorn_flask examples/logging_bridge
 step "pyright" pyright
 step "import direction" lint-imports
 step "package" build_package

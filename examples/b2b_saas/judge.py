@@ -6,8 +6,8 @@ from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
 
-from stored import Stored
-from story import Counts, Expected
+from examples.b2b_saas.stored import Stored
+from examples.b2b_saas.story import Counts, Expected
 
 CONTROLS = {
     "$set",

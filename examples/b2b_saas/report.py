@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from stored import Stored
+from examples.b2b_saas.stored import Stored
 
 from opentelemetry.exporter.posthog.reasons import Reason
 
@@ -62,10 +62,10 @@ def by_reason(text: str) -> dict[str, int]:
     return {word: number(count) for word, count in re.findall(r"(\w+) ([\d,]+)", text.partition("(")[2])}
 
 
-def lines(stored: Stored, words: LastWords, organizations: list[str]) -> Iterator[str]:
+def lines(stored: Stored, words: LastWords, organizations: list[str], profiles: list[str]) -> Iterator[str]:
     yield from _events(stored, organizations)
-    for organization in organizations:
-        yield from _profile(stored, organization)
+    for key in profiles:
+        yield from _profile(stored, key)
     yield from _calls(stored, words)
     yield from _reasons(words)
 

@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import logging
 import os
+import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,13 +21,16 @@ from fastapi import Depends, FastAPI, Header, HTTPException, Request
 from opentelemetry._logs import SeverityNumber, get_logger
 from pydantic import BaseModel
 
-from opentelemetry.exporter.posthog import organization, user
+from opentelemetry.exporter.posthog import group, organization, user
 
 logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
 log = logging.getLogger("b2b_saas")
 events = get_logger("b2b_saas")
 
 WEBHOOK_SECRET = os.environ.get("BILLING_WEBHOOK_SECRET", "whsec_local")
+
+SIGNATURE_AGE = 300
+"""Seconds for which a signed delivery holds, so that nobody can play a recorded one later."""
 
 app = FastAPI(title="b2b_saas")
 
@@ -39,6 +43,8 @@ class Account:
     name: str
     members: set[str] = field(default_factory=set[str])
     reports: list[str] = field(default_factory=list[str])
+    apps: dict[str, str] = field(default_factory=dict[str, str])
+    """Id to name."""
 
 
 accounts: dict[str, Account] = {}
@@ -63,6 +69,12 @@ class NewMember(BaseModel):
 
 class NewReport(BaseModel):
     title: str
+
+
+class NewApp(BaseModel):
+    id: str
+    name: str
+    runtime: str
 
 
 class BillingEvent(BaseModel):
@@ -166,12 +178,29 @@ async def export_report(number: int, account: Annotated[Account, Depends(own_acc
     return {"report": number}
 
 
+@app.post("/orgs/{org_id}/apps", status_code=201)
+async def create_app(body: NewApp, account: Annotated[Account, Depends(own_account)]) -> dict[str, str]:
+    account.apps[body.id] = body.name
+    with group("app", body.id, name=body.name, runtime=body.runtime):
+        emit("app created", {})
+    return {"id": body.id}
+
+
+@app.post("/orgs/{org_id}/apps/{app_id}/deploys", status_code=201)
+async def deploy(app_id: str, account: Annotated[Account, Depends(own_account)]) -> dict[str, str]:
+    """An app is a group of its own: what happens here belongs to the organization and to the app."""
+    if app_id not in account.apps:
+        raise HTTPException(404, "no such app")
+    with group("app", app_id):
+        emit("app deployed", {})
+    return {"id": app_id}
+
+
 @app.post("/webhooks/billing")
 async def billing(request: Request, x_signature: Annotated[str, Header()]) -> dict[str, str]:
     """The provider's view of a subscription. It delivers at least once, and sometimes hours late."""
     body = await request.body()
-    expected = hmac.new(WEBHOOK_SECRET.encode(), body, hashlib.sha256).hexdigest()
-    if not hmac.compare_digest(expected, x_signature):
+    if not signed(body, x_signature, now=time.time()):
         raise HTTPException(401, "wrong signature")
     event = BillingEvent.model_validate_json(body)
     with organization(
@@ -187,3 +216,13 @@ async def billing(request: Request, x_signature: Annotated[str, Header()]) -> di
             at=event.occurred_at,
         )
     return {"received": event.id}
+
+
+def signed(body: bytes, header: str, *, now: float) -> bool:
+    """Whether the provider signed this body not long ago: ``t=<seconds>,v1=<HMAC-SHA-256 of "t.body">``."""
+    parts = dict(part.split("=", 1) for part in header.split(",") if "=" in part)
+    stamp, signature = parts.get("t", ""), parts.get("v1", "")
+    if not stamp.isdecimal() or abs(now - int(stamp)) > SIGNATURE_AGE:
+        return False
+    expected = hmac.new(WEBHOOK_SECRET.encode(), f"{stamp}.".encode() + body, hashlib.sha256)
+    return hmac.compare_digest(expected.hexdigest(), signature)

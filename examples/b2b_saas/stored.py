@@ -31,6 +31,7 @@ class Stored:
 
     events: list[StoredEvent]
     profiles: dict[str, dict[str, Known]]
+    """Organizations and apps by their keys, which differ in this story."""
     group_identifies: Counter[str]
     repeats: int
     complaints: list[str]
@@ -41,11 +42,10 @@ class Stored:
     def read(cls, text: str) -> Stored:
         """From the answer of ``GET /_double/state``."""
         state = json.loads(text)
-        groups = [group for group in state["groups"] if group["type"] == "organization"]
         return cls(
             events=[event(row) for row in state["events"] if row["event"] != "$groupidentify"],
-            profiles={group["key"]: profile(group) for group in groups},
-            group_identifies=Counter({group["key"]: group["updates"] for group in groups}),
+            profiles={group["key"]: profile(group) for group in state["groups"]},
+            group_identifies=Counter({group["key"]: group["updates"] for group in state["groups"]}),
             repeats=sum(repeat["count"] for repeat in state["repeats"]),
             complaints=[
                 f"{complaint['name']} ({complaint['event']}) {complaint.get('detail', '')}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import Any
 
 import httpx
 
-ACME, GLOBEX = "org_acme", "org_globex"
+ACME, GLOBEX, APP = "org_acme", "org_globex", "app_crm"
 
 SPAN_RULES = ";".join(
     [
@@ -21,6 +22,7 @@ SPAN_RULES = ";".join(
         "POST /orgs/{org_id}/members=member invited",
         "POST /orgs/{org_id}/reports=report created",
         "POST /orgs/{org_id}/reports/{number}/*=-",  # log events say these better
+        "POST /orgs/{org_id}/apps*=-",
         "POST /webhooks/*=-",
         "GET *=-",
     ]
@@ -83,6 +85,11 @@ class Story:
             + counts("report created", GLOBEX),
         )
         yield Chapter(
+            "an app is made, and deployed twice",
+            self._make_app,
+            counts("app created", ACME) + counts("app deployed", ACME, 2),
+        )
+        yield Chapter(
             "the billing provider reports a subscription",
             lambda: self._webhook("evt_1", "subscription created", self.subscribed, "team", 5, "active"),
             counts("subscription created", ACME),
@@ -109,6 +116,7 @@ class Story:
             ),
             counts("subscription canceled", ACME),
         )
+        yield Chapter("somebody forges a webhook, and plays an old one again", self._forge, Counter())
         yield Chapter("a stranger and a scanner are refused", self._refused, Counter())
         yield Chapter(
             "a client sends PostHog's control names in its tags",
@@ -147,6 +155,12 @@ class Story:
             self._get(f"/orgs/{ACME}/reports", user=member)
         self._post(f"/orgs/{GLOBEX}/reports", {"title": "Plan"}, user="u_hedy")
 
+    def _make_app(self) -> None:
+        body = {"id": APP, "name": "CRM", "runtime": "python"}
+        self._post(f"/orgs/{ACME}/apps", body, user="u_ada")
+        for _ in range(2):
+            self._post(f"/orgs/{ACME}/apps/{APP}/deploys", user="u_bob")
+
     def _refused(self) -> None:
         self._post(f"/orgs/{ACME}/reports", {"title": "Mine now"}, user="u_mallory", status=403)
         self._post("/orgs/org_guess/reports", {"title": "Hello?"}, user="u_mallory", status=403)
@@ -163,20 +177,17 @@ class Story:
         self._post(f"/orgs/{ACME}/reports/1/tags", tags, user="u_bob")
 
     def _webhook(self, key: str, kind: str, at: datetime, plan: str, seats: int, status: str) -> None:
-        body = json.dumps(
-            {
-                "id": key,
-                "type": kind,
-                "occurred_at": at.isoformat(),
-                "organization_id": ACME,
-                "plan": plan,
-                "seats": seats,
-                "status": status,
-            }
-        ).encode()
-        signature = hmac.new(self._secret.encode(), body, hashlib.sha256).hexdigest()
-        headers = {"x-signature": signature, "content-type": "application/json"}
-        self._client.post("/webhooks/billing", content=body, headers=headers).raise_for_status()
+        body = billing_event(key, kind, at, plan, seats, status)
+        self._deliver(body, signature(body, self._secret, int(time.time())), 200)
+
+    def _forge(self) -> None:
+        body = billing_event("evt_5", "subscription updated", self.canceled, "free", 1, "active")
+        self._deliver(body, signature(body, "whsec_guessed", int(time.time())), 401)
+        self._deliver(body, signature(body, self._secret, int(time.time()) - 3600), 401)
+
+    def _deliver(self, body: bytes, signed: str, status: int) -> None:
+        headers = {"x-signature": signed, "content-type": "application/json"}
+        self._check(self._client.post("/webhooks/billing", content=body, headers=headers), status)
 
     def _post(
         self, path: str, body: object = None, *, user: str | None = None, status: int | None = None
@@ -215,13 +226,16 @@ class Story:
                     "website": ("https://globex.example", self.founded),
                     **founded,
                 },
+                APP: {"name": ("CRM", None), "runtime": ("python", None)},
             },
-            group_identifies={ACME: 4, GLOBEX: 1},  # first sight; subscription, upgrade, cancellation
+            group_identifies={ACME: 4, GLOBEX: 1, APP: 1},  # first sight; subscription, upgrade, cancellation
             users={
                 "user signed up": {"u_ada", "u_hedy"},
                 "organization created": {"u_ada", "u_hedy"},
                 "member invited": {"u_ada"},
                 "report created": {"u_ada", "u_bob", "u_cleo", "u_hedy"},
+                "app created": {"u_ada"},
+                "app deployed": {"u_bob"},
                 "report tagged": {"u_bob"},
                 "report exported": {"u_hedy"},
                 "subscription created": {f"$organization_{ACME}"},
@@ -233,6 +247,27 @@ class Story:
 
 def counts(name: str, organization: str | None, count: int = 1) -> Counts:
     return Counter({(name, organization): count})
+
+
+def billing_event(key: str, kind: str, at: datetime, plan: str, seats: int, status: str) -> bytes:
+    """As the provider writes it."""
+    return json.dumps(
+        {
+            "id": key,
+            "type": kind,
+            "occurred_at": at.isoformat(),
+            "organization_id": ACME,
+            "plan": plan,
+            "seats": seats,
+            "status": status,
+        }
+    ).encode()
+
+
+def signature(body: bytes, secret: str, second: int) -> str:
+    """As the provider signs a delivery, so that neither its content nor its time can be another."""
+    digest = hmac.new(secret.encode(), f"{second}.".encode() + body, hashlib.sha256).hexdigest()
+    return f"t={second},v1={digest}"
 
 
 def acting(user: str | None) -> dict[str, str]:

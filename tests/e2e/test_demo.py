@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-DEMO = Path(__file__).parents[2] / "examples/b2b_saas/demo.py"
+from tests.servers import redis_binary
+
+ROOT = Path(__file__).parents[2]
 
 LIMIT = 60.0
 """Seconds the demo may take after set-up."""
@@ -18,7 +21,12 @@ pytestmark = pytest.mark.xdist_group("demo")
 
 def play(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, str(DEMO), *arguments], capture_output=True, text=True, timeout=LIMIT, check=False
+        [sys.executable, "-m", "examples.b2b_saas.demo", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+        check=False,
     )
 
 
@@ -37,6 +45,24 @@ def test_posthog_holds_exactly_what_the_story_must_give(
 def test_the_demo_says_what_was_not_exported_and_why(told: subprocess.CompletedProcess[str]) -> None:
     for reason in ("refused_request", "excluded_by_rule", "not_an_entry", "no_group", "plain_log"):
         assert reason in told.stdout, told.stdout
+
+
+@pytest.mark.newest
+def test_an_outbox_a_ledger_in_redis_and_a_file_of_settings_give_the_same(
+    told: subprocess.CompletedProcess[str],
+) -> None:
+    redis_binary()  # skips where there is none, and CI fails on a skip
+    otherwise = play("--by", "yaml", "--durable")
+
+    assert otherwise.returncode == 0, otherwise.stdout + otherwise.stderr
+    assert "the outbox is left with outbox.db" in otherwise.stdout
+    assert re.search(r"the ledger is left with [1-9]\d* keys in Redis", otherwise.stdout)
+    assert events_in(otherwise.stdout) == events_in(told.stdout)
+
+
+def events_in(said: str) -> list[str]:
+    """The lines of the table of events."""
+    return said.partition("EVENTS IN POSTHOG")[2].partition("PROFILE OF")[0].splitlines()
 
 
 @pytest.mark.parametrize(
