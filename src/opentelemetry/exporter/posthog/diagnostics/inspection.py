@@ -92,12 +92,16 @@ class Inspection:
         *,
         clock: Clock,
         around: Callable[[], AbstractContextManager[None]],
+        background: bool = True,
     ) -> None:
-        """``around`` is what must hold while we send: no telemetry of our own."""
+        """``around`` is what must hold while we send: no telemetry of our own. Without ``background`` no
+        thread is started, and reports are sent by :meth:`send` and :meth:`close` only.
+        """
         self._post = post
         self._stats = stats
         self._clock = clock
         self._around = around
+        self._background = background
         self._start_afresh()
 
     def _start_afresh(self) -> None:
@@ -149,7 +153,7 @@ class Inspection:
 
     def _start(self) -> None:
         with self._lock:
-            if self._thread is None and not self._closed:
+            if self._background and self._thread is None and not self._closed:
                 self._thread = threading.Thread(target=self._run, name="posthog-inspector", daemon=True)
                 self._thread.start()
 
@@ -187,7 +191,7 @@ class Inspection:
         self._wake.set()
         if self._thread is not None:
             self._thread.join(LAST_PATIENCE)
-            self.send(LAST_PATIENCE)
+        self.send(LAST_PATIENCE)
 
 
 class _Export:
