@@ -68,7 +68,9 @@ class HookError(PostHogExporterError):
         self.why = why
 
     def __str__(self) -> str:
-        return f"{self.path} can't be called: {self.why}. Check `package.module:function` and the Python path."
+        return (
+            f"{self.path} can't be called: {self.why}. Check `package.module:function` and the Python path."
+        )
 
 
 class MissingExtraError(PostHogExporterError):
