@@ -10,7 +10,6 @@ from opentelemetry.exporter.posthog.delivery.record import DeliveryRecord
 from opentelemetry.exporter.posthog.diagnostics import Diagnostics
 from opentelemetry.exporter.posthog.diagnostics.quiet_log import MAX_KINDS, QuietLog
 from opentelemetry.exporter.posthog.diagnostics.summary import rate_line
-from opentelemetry.exporter.posthog.model import Capture
 from opentelemetry.exporter.posthog.reasons import Reason
 from tests.manual_clock import ManualClock
 
@@ -46,10 +45,6 @@ def logger(lines: Lines) -> logging.Logger:
 @pytest.fixture
 def told(clock: ManualClock, logger: logging.Logger) -> Diagnostics:
     return Diagnostics(clock=clock, logger=logger)
-
-
-def captures(name: str, count: int) -> list[Capture]:
-    return [Capture(name, "u_1", 1, "uuid", {}, {})] * count
 
 
 def test_one_line_a_kind_and_minute_and_the_next_one_counts_those_between(
@@ -131,7 +126,7 @@ def test_the_rate_is_said_after_the_first_minute_and_then_once_a_day(
     clock.advance(500)  # before the first signal no time counts
     told.tick()
     told.received("span", 6)
-    told.made(captures("member invited", 6))
+    told.made(["member invited"] * 6)
     clock.advance(59)
     told.tick()
     assert not lines.all
@@ -145,7 +140,7 @@ def test_the_rate_is_said_after_the_first_minute_and_then_once_a_day(
         )
     ]
     told.received("span", 48)
-    told.made(captures("order paid", 48))
+    told.made(["order paid"] * 48)
     clock.advance(86_399)
     told.tick()
     assert len(lines.all) == 1
@@ -166,7 +161,7 @@ def test_the_rate_names_the_three_largest_and_sums_the_rest() -> None:
 
 def test_the_last_words_are_figures_when_nothing_was_lost(told: Diagnostics, lines: Lines) -> None:
     told.received("log", 4)
-    told.made(captures("a", 4))
+    told.made(["a"] * 4)
     told.delivered(3)
     told.dropped(Reason.BEFORE_SEND, 1)  # somebody asked for that
     told.updates(granted=3, delivered=3)

@@ -3,11 +3,10 @@
 ::
 
     batch of signals
-      │ translate            → captures and observations; most signals end here, counted with a reason
+      │ translate, encode    → events (envelopes) and observations; most signals end here, with a reason
       │ ledger.observe       → the group updates that this worker may send now
-      │ encode               → envelopes, group updates first
       │ outbox.put           write ahead: from here on a kill loses nothing (captures only)
-      │ courier.deliver      → one outcome an envelope, within the deadline
+      │ courier.deliver      group updates first → one outcome an envelope, within the deadline
       │ outbox.settle        delivered rows go, refused ones are kept for people, the rest stays
       ▼ ledger.settle        a delivered update is confirmed, any other leaves the group unconfirmed;
                              what has moved on meanwhile is granted again and goes round once more
@@ -53,6 +52,7 @@ if TYPE_CHECKING:
     from .groups.group_ledger import GroupLedger
     from .settings.model import Settings
 
+T = TypeVar("T")
 SignalT = TypeVar("SignalT")
 
 YIELD_EVERY = 32
@@ -184,14 +184,14 @@ class Pipeline:
                 self._diagnostics.not_selected(Reason.SHUT_DOWN, len(batch))
                 return False
             look = None if self._witness is None else self._witness.export(source)
-            captures, observations = self._translate(source, batch, look)
+            events, observations = self._translate(source, batch, look)
             if self._settings.dry_run:
-                self._diagnostics.dropped(Reason.DRY_RUN, len(captures))
+                self._diagnostics.dropped(Reason.DRY_RUN, len(events))
                 return True
             updates = self._ledger.observe(observations) if observations else []
             if look is not None and observations:
                 look.decided(self._ledger.decisions(observations, updates))
-            kept = self._carry(captures, updates, deadline)
+            kept = self._carry(events, updates, deadline)
         self._diagnostics.tick()
         self._pass_notices_on()
         self._wake_caretaker()
@@ -212,21 +212,22 @@ class Pipeline:
 
     def _translate(
         self, source: Source[SignalT], batch: Sequence[SignalT], look: ExportWitness | None
-    ) -> tuple[list[Capture], list[Observation]]:
-        captures: list[Capture] = []
+    ) -> tuple[list[Envelope], list[Observation]]:
+        """Each capture is encoded at once, while what it is made of is still near the processor."""
+        events: list[Envelope] = []
         observations: list[Observation] = []
+        made: list[str] = []
+        gone: list[Reason] = []
         seen: set[str] = set()
-        diagnostics, translate = self._diagnostics, source.translate
+        translate = source.translate
         for position, signal in enumerate(batch, 1):
             if not position % YIELD_EVERY:
                 time.sleep(0)
             try:
                 result = translate(signal)
             except Exception as error:  # noqa: BLE001 - one signal that can't be read must not cost the batch
-                diagnostics.not_selected(Reason.TRANSLATION_ERROR)
-                diagnostics.error(
-                    "translation_error", f"a signal could not be translated: {type(error).__name__}"
-                )
+                self._unreadable(error)
+                gone.append(Reason.TRANSLATION_ERROR)
                 if look is not None:
                     look.let_go(signal, Reason.TRANSLATION_ERROR, ())
                 continue
@@ -234,20 +235,30 @@ class Pipeline:
             for note in result.notes:
                 self._take_note(note)
             capture = result.capture
-            if look is not None and capture is not None:
-                look.made(signal, capture, result.observations)
-            elif look is not None:
-                look.let_go(signal, result.reason or Reason.NOT_NAMED, result.observations)
+            if look is not None:
+                _show(look, signal, result)
             if capture is None:
-                diagnostics.let_go(result.reason or Reason.NOT_NAMED)
-            elif capture.uuid in seen:
-                diagnostics.made((capture,))
-                diagnostics.dropped(Reason.DUPLICATE_UUID, 1)
+                gone.append(result.reason or Reason.NOT_NAMED)
+                continue
+            made.append(capture.name)
+            if capture.uuid in seen:
+                self._diagnostics.dropped(Reason.DUPLICATE_UUID, 1)
+                continue
+            seen.add(capture.uuid)
+            envelope = self._encode.capture(capture)
+            if envelope is None:
+                self._diagnostics.dropped(Reason.INVALID, 1)
             else:
-                seen.add(capture.uuid)
-                captures.append(capture)
-        diagnostics.made(captures)
-        return captures, observations
+                events.append(envelope)
+        for reason, count in counted(gone):
+            self._diagnostics.let_go(reason, count)
+        self._diagnostics.made(made)
+        return events, observations
+
+    def _unreadable(self, error: Exception) -> None:
+        self._diagnostics.error(
+            "translation_error", f"a signal could not be translated: {type(error).__name__}"
+        )
 
     def _take_note(self, note: str) -> None:
         line = announcement(note)
@@ -256,9 +267,8 @@ class Pipeline:
         else:
             self._diagnostics.info_once(note, line)
 
-    def _carry(self, captures: Iterable[Capture], updates: Sequence[GroupUpdate], deadline: float) -> bool:
-        """Encode, write ahead, deliver, settle; then whatever the settling granted. True: nothing lost."""
-        events = [envelope for capture in captures if (envelope := self._encoded(capture)) is not None]
+    def _carry(self, events: Sequence[Envelope], updates: Sequence[GroupUpdate], deadline: float) -> bool:
+        """Write ahead, deliver, settle; then whatever the settling granted. True: nothing lost."""
         receipt = self._write_ahead(events)
         kept = True
         for _ in range(MAX_ROUNDS):
@@ -272,17 +282,11 @@ class Pipeline:
             if interruption is not None:
                 self._give_back(updates)
                 raise interruption
-            events, receipt = [], None
+            events, receipt = (), None
             if not updates or self._clock.monotonic() >= deadline:
                 break
         self._give_back(updates)
         return kept
-
-    def _encoded(self, capture: Capture) -> Envelope | None:
-        envelope = self._encode.capture(capture)
-        if envelope is None:
-            self._diagnostics.dropped(Reason.INVALID, 1)
-        return envelope
 
     def _encoded_updates(self, updates: Iterable[GroupUpdate]) -> tuple[list[GroupUpdate], list[Envelope]]:
         """The updates that can be encoded, and their envelopes; one that can't is settled as refused."""
@@ -350,7 +354,7 @@ class Pipeline:
         self._outbox.settle(receipt, [outcome for _, outcome in waiting])
         return True
 
-    def _count_events(self, outcomes: Iterable[Outcome], *, stored: bool) -> bool:
+    def _count_events(self, outcomes: Sequence[Outcome], *, stored: bool) -> bool:
         lost = 0
         for (kind, reason), count in tally(outcomes).items():
             if kind is OutcomeKind.DELIVERED:
@@ -497,6 +501,19 @@ class Pipeline:
                 part.after_fork_in_child()
 
 
+def _show(look: ExportWitness, signal: object, result: Translated) -> None:
+    if result.capture is not None:
+        look.made(signal, result.capture, result.observations)
+    else:
+        look.let_go(signal, result.reason or Reason.NOT_NAMED, result.observations)
+
+
+def counted(values: Sequence[T]) -> list[tuple[T, int]]:
+    """How often each object occurs. By identity: hashing an enum's member runs Python code."""
+    counts = Counter(map(id, values))
+    return [(value, counts[id(value)]) for value in {id(value): value for value in values}.values()]
+
+
 class Running:
     """Knows which calls are inside, so that a flush can wait for those before it, and only those."""
 
@@ -525,6 +542,9 @@ class Running:
             return self._changed.wait_for(lambda: min(self._tickets, default=mark) >= mark, max(0.0, timeout))
 
 
-def tally(outcomes: Iterable[Outcome]) -> Counter[tuple[OutcomeKind, str]]:
+def tally(outcomes: Sequence[Outcome]) -> Counter[tuple[OutcomeKind, str]]:
     """How many outcomes of each kind and reason."""
-    return Counter((outcome.kind, outcome.reason) for outcome in outcomes)
+    tally: Counter[tuple[OutcomeKind, str]] = Counter()
+    for outcome, count in counted(outcomes):
+        tally[outcome.kind, outcome.reason] += count
+    return tally

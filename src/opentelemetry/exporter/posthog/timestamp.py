@@ -24,7 +24,8 @@ _RFC3339: Final = re.compile(
 
 def rfc3339(time_ns: int) -> str:
     """``2026-11-23T14:01:24.916575Z``. Before 1970 and after 9999 the nearest representable instant."""
-    time_ns = min(max(time_ns, 0), LAST_NS)
+    if not 0 <= time_ns <= LAST_NS:
+        time_ns = 0 if time_ns < 0 else LAST_NS
     return f"{_second(time_ns // SECOND_NS)}.{time_ns % SECOND_NS // 1000:06d}Z"
 
 

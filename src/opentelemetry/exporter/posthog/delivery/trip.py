@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from ..model import Envelope, Outcome, OutcomeKind
+from ..model import DELIVERED, Envelope, Outcome, OutcomeKind
 from ..wire.batching import is_too_large, pack
 from ..wire.exchange import NoAnswer, Response, Verdict, Wire
 from ..wire.validity import fault_of
@@ -20,6 +20,9 @@ from .record import DeliveryRecord
 
 WORTH_TRYING: Final = 0.02
 """Seconds that must be left for an attempt; a shorter one only makes an outcome unknown."""
+
+
+_DELIVERED: Final = OutcomeKind.DELIVERED  # before Python 3.12 a look at the enum costs as much as a call
 
 
 @dataclass(slots=True, eq=False)
@@ -146,6 +149,9 @@ class Trip:
         self._outcomes[position] = outcome
 
     def end_by(self, position: int, verdict: Verdict, *, retry_after: float = 0.0) -> None:
+        if verdict.kind is _DELIVERED and not verdict.reason:
+            self.end(position, DELIVERED)
+            return
         asked = retry_after if verdict.kind is OutcomeKind.RETRY else 0.0
         self.end(position, Outcome(verdict.kind, verdict.reason, verdict.detail, asked))
 
@@ -178,9 +184,9 @@ class Trip:
             statuses=dict(self._statuses),
             no_answers=dict(self._no_answers),
             sent_bytes=self._sent_bytes,
-            delivered=sum(outcome.kind is OutcomeKind.DELIVERED for outcome in outcomes),
-            reasons=_reasons(outcome for outcome in outcomes if outcome.kind is not OutcomeKind.DELIVERED),
-            remarks=_reasons(outcome for outcome in outcomes if outcome.kind is OutcomeKind.DELIVERED),
+            delivered=sum(outcome.kind is _DELIVERED for outcome in outcomes),
+            reasons=_reasons(outcome for outcome in outcomes if outcome.kind is not _DELIVERED),
+            remarks=_reasons(outcome for outcome in outcomes if outcome.kind is _DELIVERED),
             details=dict(self._details),
             seconds=now - self.started,
             waited=self.waited,

@@ -18,7 +18,6 @@ from .summary import HARMLESS, final_words, is_loss, rate_line
 
 if TYPE_CHECKING:
     from ..clock import Clock
-    from ..model import Capture
     from .delivery_lines import Delivery
     from .self_metrics import SelfMetrics
 
@@ -108,18 +107,18 @@ class Diagnostics:
         if reason in TURNED_AWAY:
             self._lost(word(reason), count)
 
-    def let_go(self, reason: Reason) -> None:
-        """A signal of which translation made nothing that is left: not selected, or made and dropped."""
+    def let_go(self, reason: Reason, count: int) -> None:
+        """Signals of which translation made nothing that is left: not selected, or made and dropped."""
         if reason.after_selection:
             with self._lock:
-                self._made += 1
-                self._dropped[reason.value] += 1
+                self._made += count
+                self._dropped[reason.value] += count
         else:
-            self.not_selected(reason)
+            self.not_selected(reason, count)
 
-    def made(self, captures: Iterable[Capture]) -> None:
-        """Captures that signals became."""
-        names = Counter(capture.name for capture in captures)
+    def made(self, event_names: Iterable[str]) -> None:
+        """Captures that signals became, by their names."""
+        names = Counter(event_names)
         with self._lock:
             self._made += names.total()
             self._count_names(names)

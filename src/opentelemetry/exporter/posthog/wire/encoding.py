@@ -38,24 +38,24 @@ class Encoder:
     def capture(self, capture: Capture) -> Envelope | None:
         """``$groups`` and ``$set`` come from the capture's own fields; a property of that name never wins."""
         given = capture.properties
-        if not WIRES_OWN.isdisjoint(given):
+        if not given.keys().isdisjoint(WIRES_OWN):  # in this order: nine looks, whatever the event holds
             given = {name: value for name, value in given.items() if name not in WIRES_OWN}
         properties: dict[str, object] = {**given, **self._constant}
         if capture.groups:
-            properties["$groups"] = dict(capture.groups)
+            properties["$groups"] = capture.groups
         if capture.person:
             properties["$set"] = dict(capture.person)
         encoded = self._encoded(properties)
         if encoded is None:
             return None
         return Envelope(
-            event=capture.name,
-            uuid=capture.uuid,
-            distinct_id=capture.distinct_id,
-            timestamp=rfc3339(capture.time_ns),
-            properties=encoded,
-            personless=capture.personless,
-            session_id=capture.session_id,
+            capture.name,
+            capture.uuid,
+            capture.distinct_id,
+            rfc3339(capture.time_ns),
+            encoded,
+            capture.personless,
+            capture.session_id,
         )
 
     def group_update(self, update: GroupUpdate) -> Envelope | None:
