@@ -11,9 +11,11 @@ import * as skipped from "./skipped.js";
 import { apply, reset, state, totals } from "./state.js";
 
 const VIEWS = { events, organizations, skipped, requests };
+const SLICE = 12; // ms of reading at a stretch
 let view = "events";
 let paused = false;
-let held = []; // messages that came while paused
+const unread = []; // messages as they came
+let held = []; // records that came while paused
 let changed = new Set();
 let due = false;
 
@@ -24,11 +26,23 @@ function connect() {
   source.onopen = () => live("live", "Live");
   source.onerror = () => live("lost", source.readyState === EventSource.CLOSED ? "Closed: reload with the printed address" : "Lost, trying again");
   source.onmessage = (message) => {
-    const records = JSON.parse(message.data);
+    unread.push(message.data);
+    if (unread.length === 1) setTimeout(read, 0);
+  };
+}
+
+/** A browser hands over all messages of a chunk at once; they are read in slices, so that it can paint between. */
+function read() {
+  const end = performance.now() + SLICE;
+  let place = 0;
+  while (place < unread.length && performance.now() < end) {
+    const records = JSON.parse(unread[place++]);
     if (records[0]?.kind === "hello") hello(records.shift());
     if (paused) held.push(records);
     else take(records);
-  };
+  }
+  unread.splice(0, place);
+  if (unread.length) setTimeout(read, 0);
 }
 
 function live(name, text) {
