@@ -104,7 +104,7 @@ def test_gunicorn_with_preload_loses_nothing_in_any_worker(double: PostHogDouble
 
 def worker(double: PostHogDouble, folder: Path, **more: str) -> Service:
     folder.mkdir()
-    # Without the instrumentation of Celery, whose spans would be entries too: the tasks' own are what is counted.
+    # Without the instrumentation of Celery, whose spans are entries too: only the tasks' own are counted.
     broker = {
         "TEST_BROKER": "filesystem://",
         "TEST_BROKER_FOLDER": str(folder),

@@ -216,10 +216,10 @@ def test_profile_names_lose_the_prefix_and_use_underscores() -> None:
     given = {
         "organization.plan.name": "Team",
         "organization.seats": 5,
-        "organization.tags": ["a", 1],
+        "organization.tags": ["a", "b"],
         "other": 1,
     }
-    assert profile(given) == {"plan_name": "Team", "seats": 5, "tags": ["a", 1]}
+    assert profile(given) == {"plan_name": "Team", "seats": 5, "tags": ["a", "b"]}
 
 
 @pytest.mark.parametrize("first", ["organization.plan.name", "organization.plan_name"])

@@ -66,7 +66,8 @@ def unpack(body: bytes, count: int) -> Unpacked:
     """What ``pack`` made of ``count`` envelopes, less what is damaged. Never raises."""
     head_length = int.from_bytes(body[2:6], "big")
     head = body[HEAD_START : HEAD_START + head_length]
-    if not head or body[:2] != MAGIC or crc32(head) != int.from_bytes(body[6:HEAD_START], "big"):
+    complete = head and len(head) == head_length and body[:2] == MAGIC
+    if not complete or crc32(head) != int.from_bytes(body[6:HEAD_START], "big"):
         return Unpacked((), count)
     whole: list[Envelope] = []
     start = HEAD_START + head_length
