@@ -7,6 +7,7 @@
 #   make test-floor  the contracts and a smoke of every way of use on the lowest supported versions
 #   make test-all    everything, the long tests too
 #   make check       format, lint, types, import direction, package, links of the docs
+#   make screenshots  the pictures in docs/images, of the real page in a real browser
 #   make setup       the environment of all of these but the demo; quick when nothing changed
 
 SHELL := /bin/bash
@@ -25,7 +26,7 @@ EXAMPLES := .venv-examples
 EXAMPLE_LISTS := $(wildcard examples/*/requirements.txt)
 PIP_FLAGS := --quiet --disable-pip-version-check
 
-.PHONY: setup system-packages demo test test-fast test-floor test-all check clean
+.PHONY: setup system-packages demo test test-fast test-floor test-all screenshots check clean
 
 setup: system-packages $(VENV)/.stamp
 
@@ -73,6 +74,10 @@ test-floor: system-packages $(FLOOR)/.stamp
 
 test-all: setup
 	$(VENV)/bin/python -m pytest -m 'not floor' -n $(JOBS) --dist loadgroup $(PYTEST_ARGS)
+
+# The pictures of README and docs, made of the running page: look at them before committing.
+screenshots: setup
+	$(VENV)/bin/python scripts/screenshots.py docs/images
 
 check: $(VENV)/.stamp
 	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" scripts/check.sh

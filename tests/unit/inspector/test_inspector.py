@@ -165,3 +165,8 @@ def test_clearing_leaves_a_fresh_project(inspector: Inspector) -> None:
 def test_something_that_is_no_report_is_refused_with_a_plain_error(inspector: Inspector, broken: Any) -> None:
     with pytest.raises((ValueError, KeyError, TypeError, AttributeError)):
         inspector.report(broken)
+
+
+def test_the_event_of_the_how_to_has_the_findings_that_the_page_promises(inspector: Inspector) -> None:
+    send_legacy(inspector, {"event": "hello", "distinct_id": "me"})
+    assert [finding["name"] for finding in inspector.feed.all("finding")] == ["uuid_missing", "geoip_open"]

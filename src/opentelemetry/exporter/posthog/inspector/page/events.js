@@ -183,7 +183,7 @@ function cameFrom(name, event, origin) {
   if (/^\$group_\d$/.test(name)) return "PostHog, from $groups";
   if (name === "$groups") return origin ? "the group attributes" : "$groups of the request";
   if (name.startsWith("$lib") || ["$is_server", "$geoip_disable", "$process_person_profile", "posthog.actor"].includes(name)) return origin ? "the exporter" : "the sender";
-  if (["$trace_id", "$span_id", "log.severity"].includes(name)) return "the signal itself";
+  if (/^(\$trace_id|\$span_id|log\.severity|(span|otel\.scope)\..*)$/.test(name)) return origin ? "the signal itself" : "the sender";
   if (name.startsWith("service.") || name.startsWith("deployment.")) return origin ? "the resource" : "the sender";
   if (name === "$ip") return "PostHog: the sender's address";
   return origin ? "the exporter" : "the sender";
