@@ -10,10 +10,11 @@ import hashlib
 import os
 import random
 import secrets
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .clock import Clock, SystemClock
-from .errors import MissingExtraError
 from .pipeline import Pipeline
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from .delivery.transport import Transport
     from .diagnostics import Diagnostics
     from .groups.group_ledger import GroupLedger
-    from .groups.store import LedgerStore
+    from .groups.pocket_file import PocketFile
     from .settings.model import Settings
 
 
@@ -107,9 +108,19 @@ def _outbox(settings: Settings, diagnostics: Diagnostics, clock: Clock) -> Outbo
 
 def _ledger(settings: Settings, diagnostics: Diagnostics, clock: Clock, request_life: float) -> GroupLedger:
     from .groups.group_ledger import GroupLedger
+    from .groups.opening import open_some_store
 
+    store = open_some_store(
+        settings.ledger,
+        outbox=settings.outbox,
+        host=settings.host,
+        api_key=settings.api_key,
+        clock=clock,
+        max_groups=settings.ledger_max_groups,
+        say=partial(diagnostics.error, "ledger"),
+    )
     return GroupLedger(
-        _store(settings, diagnostics, clock),
+        store,
         clock=clock,
         window=settings.timeout,
         request_life=request_life,
@@ -119,27 +130,22 @@ def _ledger(settings: Settings, diagnostics: Diagnostics, clock: Clock, request_
         random=random.SystemRandom().getrandbits,
         report=diagnostics.note,
         max_groups=settings.ledger_max_groups,
+        pocket_file=_pocket_file(settings, diagnostics, clock) if store.remote else None,
     )
 
 
-def _store(settings: Settings, diagnostics: Diagnostics, clock: Clock) -> LedgerStore:
-    from .groups.opening import open_store
+def _pocket_file(settings: Settings, diagnostics: Diagnostics, clock: Clock) -> PocketFile | None:
+    """Where observations wait that a ledger on the network has not taken: beside the captures that wait."""
+    if settings.outbox is None:
+        return None
+    from .groups.pocket_file import PocketFile
+    from .sqlite import StateOwner
 
-    def opened(spec: str | None) -> LedgerStore:
-        return open_store(
-            spec,
-            outbox=settings.outbox,
-            host=settings.host,
-            api_key=settings.api_key,
-            clock=clock,
-            max_groups=settings.ledger_max_groups,
-        )
+    def failed(why: str) -> None:
+        diagnostics.error("pocket", f"what the ledger has not taken yet waits in memory only: {why}")
 
-    try:
-        return opened(settings.ledger)
-    except MissingExtraError as error:
-        diagnostics.error("ledger", f"{error} Until then this process keeps a ledger of its own.")
-        return opened(None)
+    owner = StateOwner(settings.host, settings.api_key)
+    return PocketFile(Path(settings.outbox), owner=owner, clock=clock, failed=failed)
 
 
 def project_of(settings: Settings) -> str:

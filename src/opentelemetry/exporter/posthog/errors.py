@@ -8,6 +8,7 @@
     ├── MissingExtraError             a feature needs a package that is not installed
     ├── LedgerError                   the ledger's store did not do what was asked
     ├── StateFileError                a file of the ledger or the outbox can't be used here and now
+    │   ├── BusyStateError            somebody holds it for longer than anybody should
     │   └── ForkedStateError          it was open when this process was forked off, past Python's fork hooks
     └── OutboxError                   the outbox did not do what was asked
         └── ForeignStateError         the file belongs to another host and key, or to another program
@@ -103,6 +104,10 @@ class StateFileError(PostHogExporterError):
 
     def __str__(self) -> str:
         return f"{self.path}: {self.why}. {self.fix}"
+
+
+class BusyStateError(StateFileError):
+    """Another process or thread holds the file for longer than anybody should; it may let go."""
 
 
 class ForkedStateError(StateFileError):

@@ -18,7 +18,7 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .errors import StateFileError
+from .errors import BusyStateError, StateFileError
 
 try:
     import fcntl
@@ -53,7 +53,7 @@ class FileLock:
 
     @contextlib.contextmanager
     def held(self, timeout: float) -> Generator[None]:
-        """Hold the lock inside the block. Raises StateFileError after ``timeout`` seconds without it."""
+        """Hold the lock inside the block. Raises BusyStateError after ``timeout`` seconds without it."""
         self._take(timeout)
         try:
             yield
@@ -83,7 +83,7 @@ class FileLock:
         while not self._try():
             if self._clock.monotonic() >= deadline:
                 self._impatient_until = self._clock.monotonic() + IMPATIENCE
-                raise StateFileError(
+                raise BusyStateError(
                     str(self._path),
                     f"another process held it for {timeout:.2g} s",
                     "See which one: `fuser` names it.",

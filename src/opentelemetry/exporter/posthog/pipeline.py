@@ -61,9 +61,6 @@ YIELD_EVERY = 32
 MAX_ROUNDS = 8
 """Times one export sends what a settle granted again; a group that changes faster waits for the next one."""
 
-IDLE_PAUSE = 30.0
-"""Seconds between looks at things that wait without a due time (a store that is down)."""
-
 MIN_PAUSE = 0.05
 """Seconds between looks at least, whatever a store says is due: a clock step must not make a busy loop."""
 
@@ -191,7 +188,7 @@ class Pipeline:
             updates = self._ledger.observe(observations) if observations else []
             if look is not None and observations:
                 look.decided(self._ledger.decisions(observations, updates))
-            kept = self._carry(events, updates, deadline)
+            kept = self._carry(events, updates, deadline) and self._ledger.is_safe()
         self._diagnostics.tick()
         self._pass_notices_on()
         self._wake_caretaker()
@@ -199,16 +196,18 @@ class Pipeline:
 
     def _pass_notices_on(self) -> None:
         for notice in self._ledger.notices():
-            self._diagnostics.warn(notice.kind, notice.message)
+            say = self._diagnostics.error if notice.grave else self._diagnostics.warn
+            say(notice.kind, notice.message)
 
     def _wake_caretaker(self) -> None:
         if self._caretaker is not None and not self._caretaker.alive and self._something_waits():
             self._caretaker.wake()
 
     def _something_waits(self) -> bool:
-        waiting = self._ledger.waiting()
-        stored = self._outbox is not None and self._outbox.next_due() is not None
-        return bool(waiting.unsaved or waiting.dirty or stored)
+        """After each export, so the ledger is not allowed to ask its store."""
+        return self._ledger.something_waits() or (
+            self._outbox is not None and self._outbox.next_due() is not None
+        )
 
     def _translate(
         self, source: Source[SignalT], batch: Sequence[SignalT], look: ExportWitness | None
@@ -432,19 +431,15 @@ class Pipeline:
             return None
         deadline = self._clock.monotonic() + self._settings.timeout
         with self._running():
-            self._carry((), self._ledger.flush(force=False), deadline)
+            self._carry((), self._ledger.tend(), deadline)
             drain_again = self._drainer.tend(deadline) if self._drainer is not None else None
         self._pass_notices_on()
         waits = [wait for wait in (self._until_ledger_is_due(), drain_again) if wait is not None]
         return min(waits, default=None)
 
     def _until_ledger_is_due(self) -> float | None:
-        waiting = self._ledger.waiting()
-        if not (waiting.unsaved or waiting.dirty):
-            return None
-        if waiting.next_due is None:
-            return IDLE_PAUSE
-        return max(MIN_PAUSE, waiting.next_due - self._clock.monotonic())
+        due_in = self._ledger.due_in()
+        return None if due_in is None else max(MIN_PAUSE, due_in)
 
     def shutdown(self, timeout: float) -> None:
         """Let running exports end, send what may be sent, leave the rest where it is durable.

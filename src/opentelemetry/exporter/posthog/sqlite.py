@@ -29,7 +29,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .errors import ForeignStateError, ForkedStateError, NewerStateError, StateFileError
+from .errors import BusyStateError, ForeignStateError, ForkedStateError, NewerStateError, StateFileError
 from .file_lock import FileLock
 from .machine import network_file_system
 
@@ -214,6 +214,11 @@ class StateFile:
         return self._openings
 
     @property
+    def inode(self) -> tuple[int, int]:
+        """Device and number of the file that was opened last, or could not be."""
+        return self._inode
+
+    @property
     def was_left_open(self) -> bool:
         """True when the opening found a log: its last user is still alive, or died without closing."""
         return self._left_open
@@ -264,11 +269,11 @@ class StateFile:
                 str(self.path), "it was open while this process was forked", "Use another file."
             )
         if self._holder == threading.get_ident():
-            raise StateFileError(
+            raise BusyStateError(
                 str(self.path), "a signal handler asked for it in mid-transaction", "Ask later."
             )
         if not self._turn.acquire(timeout=FORK_TIMEOUT):
-            raise StateFileError(
+            raise BusyStateError(
                 str(self.path), f"another thread held it for {FORK_TIMEOUT:g} s", "Ask later."
             )
         try:
@@ -305,14 +310,14 @@ class StateFile:
             self.path, isolation_level=None, timeout=self._lock_timeout, check_same_thread=False
         )
         try:
+            found = os.stat(self.path)
+            self._inode = (found.st_dev, found.st_ino)
             self._introduce(connection)
             if new:
                 _sync_directory(self.path.parent)
         except BaseException:
             connection.close()
             raise
-        found = os.stat(self.path)
-        self._inode = (found.st_dev, found.st_ino)
         self._connection = connection
         self._openings += 1
         return connection

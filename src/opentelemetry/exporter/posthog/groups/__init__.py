@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from .group_ledger import GroupLedger, Notice, Waiting
+from .group_ledger import GroupLedger, Waiting
 from .memory import MemoryStore
+from .notices import Notice
 from .store import LedgerStore
 
 __all__ = ["GroupLedger", "LedgerStore", "MemoryStore", "Notice", "Waiting"]

@@ -5,6 +5,10 @@ the pocket, the store is asked once for all groups of the export, and what it gr
 who comes back with the outcome. While the store is down nothing is sent: a lost observation heals with the
 group's next signal, a stale write that the ledger does not know of never does.
 
+What the store has not heard of waits in the backlog, on disk too where there is a pocket file. It is told in
+pages once the store is back, and what has piled up goes out at a measured pace (``pace.py``); what signals
+say now never waits behind it.
+
 Every claim is counted from *before* the call that took it, so a slow store shortens the window, never
 lengthens it.
 """
@@ -13,40 +17,33 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from ..errors import LedgerError, PostHogExporterError
-from ..model import Group, GroupUpdate, LedgerDecision, Observation, Outcome, OutcomeKind
+from ..errors import PostHogExporterError
+from ..model import Group, GroupUpdate, LedgerDecision, Observation, Outcome
+from .backlog import Backlog
 from .decisions import Memory, decide
+from .endings import Endings, Unsaid
 from .known import Known, Settled, Touch, print_of
-from .ledger import SECOND, Answers, Ending, Grant, Haste, Settlement, Standing, Terms
+from .ledger import SECOND, Answers, Haste, Standing, Terms
+from .notices import Notice, Notices, flapping, late_first_sight
+from .pace import PAGE
 from .pocket import MAX_GROUPS as POCKET_GROUPS
 from .pocket import Held, Pocket
 from .stamp import PRESENCE, Digester, moment_of
-from .store import Call, LedgerStore, Reply, Sighting
-from .updates import Claim, Updates
+from .store import SWEEP_LIMIT, LedgerStore, Reply, Sighting
+from .store_line import StoreLine
+from .updates import Updates
 
 if TYPE_CHECKING:
     from ..clock import Clock
+    from .pocket_file import PocketFile
 
 KNOWN_GROUPS: Final = 100_000
 
-STORE_PAUSE: Final = 5.0
-"""Seconds without a call after the store failed: a stalled store may cost an export its timeout, but once."""
-
-BACKOFF: Final = 5.0
-BACKOFF_MAX: Final = 300.0
-"""Seconds before a group that could not be delivered is sent again: doubled each time, half of it chance."""
-
-LATE: Final = 300 * 1_000_000_000
-"""Nanoseconds after its event time from which a first sight is worth telling."""
-
-CLOCK_TOLERANCE: Final = 300 * 1_000_000_000
-"""Nanoseconds. Below it, hosts differ as hosts do."""
-
-FLAPPING_TURNS: Final = 10
-"""Changes of one property of one group within ten minutes. People change plans less often than that."""
+FLUSH_PAGE: Final = 512
+"""Groups told at once when everything is: they keep a Redis busy for some 50 ms."""
 
 
 class Waiting(NamedTuple):
@@ -55,24 +52,6 @@ class Waiting(NamedTuple):
     unsaved: int  # groups of which the store has not taken everything
     dirty: int  # groups that the store has something to send of
     next_due: float | None  # monotonic seconds; None: nothing is due by itself
-
-
-class Notice(NamedTuple):
-    """Something that people should be told once: ``kind`` is stable, ``message`` names no value."""
-
-    kind: str
-    message: str
-
-
-class Unsaid(NamedTuple):
-    """The end of a claim that the store has not heard of yet. Moments are monotonic seconds."""
-
-    group: Group
-    claim: Claim
-    ending: Ending
-    ghost_until: float
-    pause_until: float
-    backoff_until: float
 
 
 class GroupLedger:
@@ -93,9 +72,11 @@ class GroupLedger:
         service: str = "",
         max_groups: int = KNOWN_GROUPS,
         pocket_groups: int = POCKET_GROUPS,
+        pocket_file: PocketFile | None = None,
     ) -> None:
         """``window``: seconds from a claim within which its attempts start (the deadline of an export).
         ``request_life``: seconds that a request may be applied after its start. ``random(n)``: n random bits.
+        ``pocket_file``: where observations wait that a store on another machine has not taken.
         """
         self._store = store
         self._clock = clock
@@ -105,25 +86,25 @@ class GroupLedger:
         self._service = service
         self._max_groups = max_groups
         self._pocket_groups = pocket_groups
+        self._file = pocket_file
         self._terms = Terms(
             round(window * SECOND), round(request_life * SECOND), round(group_interval * SECOND)
         )
         self._life = request_life
         self._digester = Digester(project)
         self._updates = Updates(random)
-        self._notices: list[Notice] = []
-        self._noticed: set[str] = set()
+        self._notices = Notices()
+        self._line = StoreLine(store, self._terms, clock=clock, notices=self._notices, count=self._count)
         self._start_afresh()
 
     def _start_afresh(self) -> None:
-        self._lock = threading.RLock()  # guards what follows, never held while the store is asked
+        self._lock = threading.RLock()  # guards what follows, never held while the store or a disk is asked
         self._known = Known(self._max_groups)
         self._pocket = Pocket(self._digester)
-        self._unsaid: list[Unsaid] = []
-        self._failures: dict[Group, int] = {}
-        self._contradicted: set[Group] = set()
-        self._ahead_ns = 0  # how far the store's clock is ahead of ours, where that matters
-        self._store_back_at = 0.0
+        self._endings = Endings(life=self._life, random=self._random)
+        self._backlog = Backlog(
+            self._clock.monotonic(), in_store=self._store.durable, on_disk=self._file is not None
+        )
         self._next_round = self._clock.monotonic() + self._write_behind()
 
     @property
@@ -141,14 +122,9 @@ class GroupLedger:
         """
         with self._lock:
             urgent, received, saved = self._sort_in(observations)
-            round_due = (
-                self._clock.monotonic() >= self._next_round or len(self._known.touched) > self._pocket_groups
-            )
-        updates: list[GroupUpdate] = []
-        if round_due:
-            updates = self._round(Haste.NONE)
-        elif urgent:
-            updates = self._ask(urgent, Haste.NONE)
+        updates = self._ask(urgent, Haste.NONE) if urgent else []
+        if self._must_tend():
+            updates += self.tend()
         self._report("identifies_saved", saved + max(0, received - saved - len(updates)))
         return updates
 
@@ -158,7 +134,7 @@ class GroupLedger:
         moments, touched = known.moments, known.touched
         urgent: dict[Group, None] = {}
         received = saved = 0
-        ahead = self._ahead_ns
+        ahead = self._line.ahead_ns
         for observation in observations:
             received += 1
             if ahead:
@@ -182,66 +158,157 @@ class GroupLedger:
             urgent[group] = None
         return urgent, received, saved
 
-    # -- rounds -------------------------------------------------------------------------------------
+    # -- what no export comes for -------------------------------------------------------------------
+
+    def tend(self) -> list[GroupUpdate]:
+        """Tell the store what it has not heard of and take up what is due: a page, and no more than is due.
+
+        Nothing due: no store, no network.
+        """
+        now = self._clock.monotonic()
+        with self._lock:
+            if self._round_is_due(now):
+                self._begin_round(now)
+            page_due = not self._line.is_down and self._backlog.begin_page(now)
+        updates = self._say()
+        if page_due:
+            self._ask(self._next_page(), Haste.NONE, claim=False)  # the sweep takes up what of it is due
+        with self._lock:
+            most = 0 if self._line.is_down else self._backlog.begin_sweep(now)
+        return updates + self._sweep(most)
+
+    def _must_tend(self) -> bool:
+        now = self._clock.monotonic()
+        if self._round_is_due(now):
+            return True
+        return not self._line.is_down and (self._backlog.is_due(now) or bool(len(self._endings)))
+
+    def _round_is_due(self, now: float) -> bool:
+        return now >= self._next_round or len(self._known.touched) > self._pocket_groups
+
+    def _begin_round(self, now: float) -> None:
+        """Everything that is not known to be settled is told once more; what others left is looked for."""
+        self._next_round = now + self._write_behind()
+        self._carry_over(self._known.take_touches())
+        if self._line.is_down:
+            self._bound_pocket()
+        self._backlog.add(self._pocket.groups())
+        self._backlog.look_again(now, on_disk=self._file is not None)
+
+    def _next_page(self) -> Sequence[Group]:
+        """The oldest groups that wait here, else on disk: an earlier life's, or those that had no room."""
+        with self._lock:
+            page = self._backlog.take(PAGE)
+            after = self._backlog.on_disk_after
+            has_room = len(self._pocket) < self._pocket_groups
+        if page or self._file is None or after is None or not has_room:
+            return page
+        found = self._file.page(after, PAGE)
+        if found is None:
+            return ()
+        with self._lock:
+            for sighting in found.sightings:
+                self._pocket.restore(sighting)
+            self._backlog.on_disk_after = found.last
+        return [sighting.group for sighting in found.sightings]
+
+    def _sweep(self, most: int) -> list[GroupUpdate]:
+        """Updates of groups that nobody else comes for."""
+        if most < 1:
+            return []
+        before = self._clock.monotonic()
+        reply = self._line.ask(lambda call: self._store.sweep(call, limit=min(most, SWEEP_LIMIT)))
+        updates = self._granted(reply, before)
+        with self._lock:
+            if reply is None:
+                self._backlog.sweep_at = before
+            elif reply.lost:
+                self._lose()
+            self._backlog.swept(len(updates))
+        self._take_counts()
+        return updates
 
     def flush(self, *, force: bool) -> list[GroupUpdate]:
-        """Tell the store everything and take up what others left. ``force`` passes bucket and back-off,
-        never a quiet time: another worker's claim, a cooling, or the server's ``Retry-After``.
+        """Tell the store everything, at once, and take up what others left. ``force`` passes bucket and
+        back-off, never a quiet time: another worker's claim, a cooling, or the server's ``Retry-After``.
         """
-        return self._round(Haste.FORCED if force else Haste.NONE)
+        with self._lock:
+            self._begin_round(self._clock.monotonic())
+            groups = self._backlog.take(len(self._backlog))
+        updates = self._say()
+        haste = Haste.FORCED if force else Haste.NONE
+        for start in range(0, len(groups), FLUSH_PAGE):
+            updates += self._ask(groups[start : start + FLUSH_PAGE], haste)
+        return updates + self._sweep(SWEEP_LIMIT)
 
     def last_act(self) -> list[GroupUpdate]:
         """At shutdown of a memory ledger nobody comes after: what cools goes too, counted ``sent_early``."""
         if self._store.durable:
             return []
         before = self._clock.monotonic()
-        updates = self._granted(self._try(lambda call: self._store.last_act(call)), before)
+        updates = self._granted(self._line.ask(self._store.last_act), before)
         self._count("sent_early", len(updates))
         return updates
 
-    def _round(self, haste: Haste) -> list[GroupUpdate]:
-        """Everything unsaid, everything in the pocket, and a sweep."""
-        with self._lock:
-            self._next_round = self._clock.monotonic() + self._write_behind()
-            self._carry_over(self._known.take_touches())
-            groups = self._pocket.groups()
-        updates = self._say()
-        updates += self._ask(groups, haste)
-        before = self._clock.monotonic()
-        updates += self._granted(self._try(lambda call: self._store.sweep(call)), before)
-        self._take_counts()
-        return updates
+    # -- asking the store ---------------------------------------------------------------------------
 
-    def _ask(self, groups: Iterable[Group], haste: Haste) -> list[GroupUpdate]:
-        """One observe with a claim, for all of these groups."""
+    def _ask(self, groups: Iterable[Group], haste: Haste, *, claim: bool = True) -> list[GroupUpdate]:
+        """One observe for all of these groups. Those it did not answer for wait, on disk where that is."""
         with self._lock:
             sightings = self._pocket.sightings(groups)
         if not sightings:
             return []
         before = self._clock.monotonic()
-        reply = self._try(lambda call: self._store.observe(sightings, call, haste=haste))
-        if reply is None:
-            self._bound_pocket()
-            return []
+        reply = self._line.ask(lambda call: self._store.observe(sightings, call, claim=claim, haste=haste))
+        seen = () if reply is None else reply.seen
         asked = {sighting.group: sighting for sighting in sightings}
+        done: list[tuple[Group, Mapping[str, str]]] = []
         with self._lock:
-            for seen in reply.seen:
-                self._take(asked[seen.group], seen.answers)
+            if reply is not None and reply.lost:
+                self._lose()
+            for one in seen:
+                sighting = asked.pop(one.group)
+                stamps = {name: entry.stamp for name, entry in sighting.entries.items()}
+                self._count_standings(one.answers)
+                self._look_for_contradiction(one.group, one.answers)
+                self._take(one.group, stamps, one.answers, done, granted=one.grant is not None)
+            self._backlog.add(asked)
+        self._put_on_disk(list(asked.values()))
+        self._clear_on_disk(done)
+        self._take_counts()
         return self._granted(reply, before)
 
-    def _take(self, sighting: Sighting, answers: Answers) -> None:
-        group = sighting.group
+    def _count_standings(self, answers: Answers) -> None:
         standings = Counter(answer.standing for answer in answers.values())
         self._count("forgotten", standings[Standing.FORGOTTEN])
         if standings[Standing.FULL]:
             self._count("ledger_full", 1)
-        self._look_for_contradiction(group, answers)
-        asked = {name: entry.stamp for name, entry in sighting.entries.items()}
-        self._learn(group, self._pocket.answered(group, asked, answers))
 
-    def _learn(self, group: Group, held: Held | None) -> None:
-        if held is None:
-            return
+    def _take(
+        self,
+        group: Group,
+        asked: Mapping[str, str],
+        answers: Answers,
+        done: list[tuple[Group, Mapping[str, str]]],
+        *,
+        granted: bool,
+    ) -> None:
+        """Take a reply about these stamps; ``done`` collects what need no longer wait on disk."""
+        if self._pocket.is_on_disk(group):
+            over = {
+                name: answer.want or asked.get(name, "")
+                for name, answer in answers.items()
+                if answer.standing is not Standing.PENDING
+            }
+            if over:
+                done.append((group, over))
+        if not granted and any(answer.standing is Standing.PENDING for answer in answers.values()):
+            self._backlog.store_holds_something = True
+        held = self._pocket.answered(group, asked, answers)
+        if held is not None:
+            self._learn(group, held)
+
+    def _learn(self, group: Group, held: Held) -> None:
         if not held.all_settled:
             self._carry_over(self._known.drop(group))
         elif held.print is not None:
@@ -258,7 +325,39 @@ class GroupLedger:
             for name in settled.names:
                 answer = answers.get(name)
                 if answer is not None and answer.want and moment_of(answer.want) < settled.told:
-                    self._contradicted.add(group)
+                    self._line.contradict(group)
+
+    def _lose(self) -> None:
+        """The store has forgotten what it knew: nothing is settled, and it must hear of everything."""
+        self._carry_over(self._known.forget_all())
+        self._pocket.all_unsaved()
+        self._begin_round(self._clock.monotonic())
+        self._count("ledger_lost", 1)
+
+    # -- the disk -----------------------------------------------------------------------------------
+
+    def _put_on_disk(self, sightings: Sequence[Sighting]) -> None:
+        """What the store did not take: a kill must not lose it. Without a disk, memory bounds it."""
+        if not sightings:
+            return
+        if self._file is not None and self._file.put(sightings):
+            with self._lock:
+                self._pocket.put_on_disk(sightings)
+        with self._lock:
+            self._bound_pocket()
+
+    def _bound_pocket(self) -> None:
+        """While the store is down the pocket must not grow for ever; what is on disk comes back later."""
+        for group in self._pocket.groups()[self._pocket_groups :]:
+            self._backlog.drop(group)
+            if self._pocket.let_go(group):
+                self._count("pocket_full", 1)
+            else:
+                self._backlog.on_disk_after = 0
+
+    def _clear_on_disk(self, done: Sequence[tuple[Group, Mapping[str, str]]]) -> None:
+        if self._file is not None and done:
+            self._file.let_go(done)
 
     # -- the way back -------------------------------------------------------------------------------
 
@@ -267,57 +366,34 @@ class GroupLedger:
 
         While the store is down the ends are kept and told later; the claim's token makes that safe.
         """
-        now = self._clock.monotonic()
         with self._lock:
-            for update, outcome in results:
-                if isinstance(update.claim, Claim):
-                    self._unsaid.append(self._ended(update.group, update.claim, outcome, now))
+            self._endings.add(results, self._clock.monotonic())
         return self._say()
-
-    def _ended(self, group: Group, claim: Claim, outcome: Outcome, now: float) -> Unsaid:
-        if outcome.kind is OutcomeKind.DELIVERED:
-            ending = Ending.DELIVERED
-        elif outcome.kind is OutcomeKind.REFUSED:
-            ending = Ending.REFUSED
-        else:
-            ending = Ending.RELEASED if outcome.unknown_at is None else Ending.UNKNOWN
-        ghost = now if outcome.unknown_at is None else outcome.unknown_at + self._life
-        over = ending in (Ending.DELIVERED, Ending.REFUSED)
-        backoff = now if over else now + self._backoff(group)
-        if over:
-            self._failures.pop(group, None)
-        return Unsaid(group, claim, ending, ghost, now + outcome.retry_after, backoff)
-
-    def _backoff(self, group: Group) -> float:
-        failures = min(self._failures.get(group, 0) + 1, 16)
-        if len(self._failures) < self._pocket_groups or group in self._failures:
-            self._failures[group] = failures
-        longest = min(BACKOFF_MAX, BACKOFF * 2.0 ** (failures - 1))
-        return longest * (0.5 + self._random(16) / (1 << 17))
 
     def _say(self) -> list[GroupUpdate]:
         with self._lock:
-            unsaid, self._unsaid = self._unsaid, []
+            unsaid = self._endings.take()
         if not unsaid:
             return []
         before = self._clock.monotonic()
-        ends = [(one.group, _settlement(one, before)) for one in unsaid]
-        reply = self._try(lambda call: self._store.settle(ends, call))
-        if reply is None:
-            with self._lock:
-                self._unsaid = unsaid + self._unsaid
-            return []
+        ends = [(one.group, one.settlement(before)) for one in unsaid]
+        reply = self._line.ask(lambda call: self._store.settle(ends, call))
+        left: list[Unsaid] = []
+        done: list[tuple[Group, Mapping[str, str]]] = []
+        answered = {} if reply is None else {seen.group: seen for seen in reply.seen}
         with self._lock:
-            answers = {seen.group: seen.answers for seen in reply.seen}
+            if reply is not None and reply.lost:
+                self._lose()
             for one in unsaid:
-                if one.group in answers:
-                    stamps = one.claim.stamps
-                    self._learn(one.group, self._pocket.answered(one.group, stamps, answers[one.group]))
+                seen = answered.get(one.group)
+                if seen is None:
+                    left.append(one)
                 else:
-                    self._unsaid.append(one)
+                    granted = seen.grant is not None
+                    self._take(one.group, one.claim.stamps, seen.answers, done, granted=granted)
+            self._endings.put_back(left)
+        self._clear_on_disk(done)
         return self._granted(reply, before)
-
-    # -- grants -------------------------------------------------------------------------------------
 
     def _granted(self, reply: Reply | None, before: float) -> list[GroupUpdate]:
         """The updates of a reply's grants, each counted from ``before`` its call."""
@@ -326,134 +402,80 @@ class GroupLedger:
         updates: list[GroupUpdate] = []
         now_ns = self._clock.time_ns()
         for seen in reply.seen:
-            if seen.grant is not None:
-                update = self._updates.of(seen.group, seen.grant, before, now_ns)
-                self._look_at(update, seen.grant, now_ns)
-                updates.append(update)
-        return updates
-
-    def _look_at(self, update: GroupUpdate, granted: Grant, now_ns: int) -> None:
-        if (
-            update.first_sight
-            and not self._store.durable
-            and update.properties
-            and now_ns - update.time_ns > LATE
-        ):
-            self._count("late_first_sight", 1)
-            self._notice(
-                "late_first_sight",
-                "a group was first seen through an observation older than five minutes. This ledger lives "
-                "in memory, so after a restart such late news can set a profile back until the next newer "
-                "signal. "
-                "A durable ledger (OTEL_EXPORTER_POSTHOG_LEDGER) prevents it.",
-            )
-        for name, sent in granted.content.items():
-            if sent.history.turns >= FLAPPING_TURNS:
+            if seen.grant is None:
+                continue
+            update = self._updates.of(seen.group, seen.grant, before, now_ns)
+            late = late_first_sight(update, now_ns, durable=self._store.durable)
+            if late is not None:
+                self._count("late_first_sight", 1)
+                self._notices.add(late)
+            for notice in flapping(update, seen.grant):
                 self._count("flapping", 1)
-                sides = sorted({sent.history.service or "?", sent.history.other or "?"})
-                who = f"service {sides[0]}" if len(sides) == 1 else f"services {sides[0]} and {sides[1]}"
-                self._notice(
-                    f"flapping:{update.group.type}:{name}",
-                    f"group property {name!r} of type {update.group.type!r} never rests: "
-                    f"{sent.history.turns} changes within ten minutes, seen by {who}. "
-                    "Each is an update that PostHog bills; leave out counters and times of "
-                    "requests, or let one service alone speak of it.",
-                )
-
-    # -- the store ----------------------------------------------------------------------------------
-
-    def _try(self, ask: Callable[[Call], Reply]) -> Reply | None:
-        """One call to the store; None when it is down, or was a moment ago."""
-        if self._clock.monotonic() < self._store_back_at:
-            return None
-        with self._lock:
-            contradicted = frozenset(self._contradicted)
-        try:
-            reply = ask(Call(self._terms, contradicted))
-        except PostHogExporterError as error:
-            self._failed(error)
-            return None
-        except Exception as error:  # noqa: BLE001 - whatever a store runs into must not cost the captures
-            self._failed(LedgerError(f"unexpected {type(error).__name__}"))
-            return None
-        if reply.error is not None:
-            self._failed(reply.error)
-        with self._lock:
-            self._contradicted -= contradicted
-            if reply.lost:
-                self._carry_over(self._known.forget_all())
-                self._pocket.all_unsaved()
-                self._next_round = self._clock.monotonic()
-                self._count("ledger_lost", 1)
-            self._compare_clocks(reply)
-        return reply
-
-    def _failed(self, error: PostHogExporterError) -> None:
-        """The store is left in peace for a while."""
-        self._store_back_at = self._clock.monotonic() + STORE_PAUSE
-        self._count("ledger_down", 1)
-        self._notice(
-            f"ledger_down:{type(error).__name__}", f"the ledger can't be used, group updates wait: {error}"
-        )
-
-    def _compare_clocks(self, reply: Reply) -> None:
-        """A clock minutes off would freeze profiles or never be believed: follow the store's."""
-        if not self._store.remote:
-            return
-        ahead_ns = reply.now * 1000 - self._clock.time_ns()
-        if abs(ahead_ns) <= CLOCK_TOLERANCE:
-            self._ahead_ns = 0
-            return
-        self._ahead_ns = ahead_ns
-        self._notice(
-            "clock",
-            f"this machine's clock and the ledger's differ by {abs(ahead_ns) // 1_000_000_000} s; the times "
-            "of observations follow the ledger's. Set the clock.",
-        )
-
-    def _bound_pocket(self) -> None:
-        """While the store is down the pocket must not grow for ever."""
-        with self._lock:
-            groups = self._pocket.groups()
-            for group in groups[self._pocket_groups :]:
-                self._pocket.let_go(group)
-            self._count("pocket_full", max(0, len(groups) - self._pocket_groups))
-
-    def _take_counts(self) -> None:
-        counts = self._store.counts()
-        self._count("evicted", counts.evicted)
-        self._count("unspeakable_value", self._pocket.take_unspeakable())
-
-    def _write_behind(self) -> float:
-        """Seconds to the next round, ±20 %: the processes of a fleet must not all come at once."""
-        return self._store.write_behind * (0.8 + 0.4 * self._random(16) / (1 << 16))
+                self._notices.add(notice)
+            updates.append(update)
+        return updates
 
     # -- seen from outside --------------------------------------------------------------------------
 
-    def waiting(self) -> Waiting:
-        """What waits, for whoever decides when to come back."""
+    def something_waits(self) -> bool:
+        """Whether somebody must come although no export may. Asks nobody: it is called after each export."""
+        touched = self._store.durable and self._known.touched
+        return bool(touched or len(self._endings) or self._backlog.is_worth_a_look)
+
+    def due_in(self) -> float | None:
+        """Seconds until :meth:`tend` has something to do; None when nothing waits. Asks the store only when
+        it may hold something that this process does not know the time of.
+        """
+        now = self._clock.monotonic()
+        backlog = self._backlog
+        if backlog.store_holds_something and not self._line.is_down:
+            waiting = self.waiting()
+            backlog.store_said(waiting.dirty, waiting.next_due, at_least=now)
         with self._lock:
-            unsaved = self._pocket.unsaved + len(self._unsaid)
+            moments = [backlog.sweep_at] if backlog.sweep_at is not None else []
+            if len(self._endings):
+                moments.append(now)
+            if backlog.has_pages:
+                moments.append(backlog.next_page_at)
+            if self._store.durable and self._known.touched:
+                moments.append(self._next_round)
+        if self._line.is_down and (moments or backlog.store_holds_something):
+            moments = [max(self._line.back_at, min(moments, default=now))]
+        return max(0.0, min(moments) - now) if moments else None
+
+    def waiting(self) -> Waiting:
+        """What waits here and in the store, which is asked."""
+        with self._lock:
+            unsaved = self._pocket.unsaved + len(self._endings)
             touches = len(self._known.touched) if self._store.durable else 0
         now = self._clock.monotonic()
         try:
             stored = self._store.waiting(self._terms)
             dirty, due_in = stored.dirty, stored.due_in
-        except PostHogExporterError:
+        except PostHogExporterError as error:
+            self._line.failed(error)
             dirty, due_in = 0, None
         moments = [] if due_in is None else [now + due_in]
         if unsaved:
-            moments.append(max(now, self._store_back_at))
+            moments.append(max(now, self._line.back_at))
         elif touches:
             moments.append(self._next_round)
         return Waiting(unsaved + touches, dirty, min(moments, default=None))
 
+    def is_safe(self) -> bool:
+        """Whether a kill now would lose no observation that a durable ledger has promised to keep."""
+        with self._lock:
+            return not self._unsafe()
+
+    def _unsafe(self) -> bool:
+        return self._store.durable and bool(self._pocket.unsafe_groups())
+
     def clean(self) -> bool:
         """Whether a kill now would lose nothing: all acknowledged, or taken by a store that survives."""
         with self._lock:
-            if self._unsaid or self._pocket.unsaved or (self._store.durable and self._known.touched):
+            if len(self._endings) or self._unsafe() or (self._store.durable and self._known.touched):
                 return False
-        return self._store.durable or not self._store.waiting(self._terms).dirty
+        return self._store.durable or not self.waiting().dirty
 
     def decisions(
         self, observations: Sequence[Observation], updates: Sequence[GroupUpdate]
@@ -465,60 +487,63 @@ class GroupLedger:
         memories: dict[Group, Memory] = {}
         for group in {observation.group for observation in observations}:
             try:
-                state = self._store.show(group)
-            except PostHogExporterError:
+                state = None if self._line.is_down else self._store.show(group)
+            except PostHogExporterError as error:
+                self._line.failed(error)
                 state = None
             with self._lock:
                 memories[group] = Memory(state, self._known.newest(group))
-        return decide(observations, memories, updates, self._digester, ahead_ns=self._ahead_ns)
+        return decide(observations, memories, updates, self._digester, ahead_ns=self._line.ahead_ns)
 
     def notices(self) -> Sequence[Notice]:
         """What people should be told; each kind once."""
-        with self._lock:
-            notices, self._notices = self._notices, []
-            return notices
+        return self._notices.take()
 
-    def _notice(self, kind: str, message: str) -> None:
+    def _take_counts(self) -> None:
+        counts = self._store.counts()
+        self._count("evicted", counts.evicted)
         with self._lock:
-            if (
-                kind not in self._noticed and len(self._noticed) < 256
-            ):  # names are the application's to choose
-                self._noticed.add(kind)
-                self._notices.append(Notice(kind, message))
+            self._count("unspeakable_value", self._pocket.take_unspeakable())
+        for warning in counts.warnings:
+            self._notices.add(Notice(f"ledger:{warning}", warning, grave=True))
 
     def _count(self, name: str, count: int) -> None:
         if count:
             self._report(name, count)
 
+    def _write_behind(self) -> float:
+        """Seconds to the next round, ±20 %: the processes of a fleet must not all come at once."""
+        return self._store.write_behind * (0.8 + 0.4 * self._random(16) / (1 << 16))
+
     # -- life ---------------------------------------------------------------------------------------
 
     def before_fork(self) -> None:
         self._store.before_fork()
+        if self._file is not None:
+            self._file.before_fork()
 
     def after_fork_in_parent(self) -> None:
+        if self._file is not None:
+            self._file.after_fork_in_parent()
         self._store.after_fork_in_parent()
 
     def after_fork_in_child(self) -> None:
         """What the parent observed and claimed is the parent's to deliver; the child begins with nothing."""
         self._store.after_fork_in_child()
+        if self._file is not None:
+            self._file.after_fork_in_child()
+        self._notices.after_fork_in_child()
+        self._line.start_afresh()
         self._start_afresh()
 
     def close(self) -> None:
+        """What only memory holds of a durable ledger goes to disk, where there is one."""
+        if self._store.durable:
+            with self._lock:
+                left = self._pocket.sightings(self._pocket.unsafe_groups())
+            self._put_on_disk(left)
+            with self._lock:
+                self._count("pocket_lost", len(self._pocket.unsafe_groups()))
+        if self._file is not None:
+            self._file.close()
         self._store.close()
-
-
-def _settlement(one: Unsaid, now: float) -> Settlement:
-    def left(until: float) -> int:
-        return max(0, round((until - now) * SECOND))
-
-    claim = one.claim
-    return Settlement(
-        claim.token,
-        claim.stamps,
-        claim.had,
-        claim.took,
-        one.ending,
-        left(one.ghost_until),
-        left(one.pause_until),
-        left(one.backoff_until),
-    )

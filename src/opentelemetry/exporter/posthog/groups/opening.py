@@ -1,10 +1,13 @@
-"""Which store the setting ``ledger`` means."""
+"""Which store the setting ``ledger`` means, and what is kept instead where that one can't be used at all."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..errors import ForeignStateError, NewerStateError, PostHogExporterError
 from ..sqlite import StateOwner
 from .memory import MAX_GROUPS, MemoryStore
 
@@ -12,6 +15,11 @@ if TYPE_CHECKING:
     from ..clock import Clock
     from .sqlite import SqliteStore
     from .store import LedgerStore
+
+Say = Callable[[str], None]
+"""Told what a person must hear: that something is not as it was set up, and what mends it."""
+
+MEMORY = "memory"
 
 
 def open_store(
@@ -22,32 +30,88 @@ def open_store(
     api_key: str,
     clock: Clock,
     max_groups: int = MAX_GROUPS,
+    say: Say = lambda message: None,
 ) -> LedgerStore:
     """``memory``, a path or ``sqlite:///path``, or the URL of Redis or Valkey. None: ``ledger.db`` beside the
     outbox, else memory. The state in it belongs to ``host`` and ``api_key``.
 
-    Raises :class:`~..errors.ForeignStateError` for a file of somebody else or of a newer version, and
+    Raises :class:`~..errors.ForeignStateError` for a file of somebody else, another
+    :class:`~..errors.PostHogExporterError` for one that can't be used unless somebody changes something, and
     :class:`~..errors.MissingExtraError` when the client of Redis is not installed. A store that is merely
-    down, or a disk that is full, raises nothing here: it may be back when it is needed.
+    down, or a disk that is full, raises nothing here: it may be back when it is needed. A file of a newer
+    version is left alone, and one that is named for our version is used beside it.
     """
     if spec is None:
-        spec = "memory" if outbox is None else str(Path(outbox))
+        spec = MEMORY if outbox is None else str(Path(outbox))
     scheme, separator, rest = spec.partition("://")
-    if spec == "memory":
+    if spec == MEMORY:
         return MemoryStore(clock, max_groups=max_groups)
     owner = StateOwner(host, api_key)
     if separator and scheme.lower() != "sqlite":
         from .redis import RedisStore
 
         return RedisStore(spec, owner=owner, clock=clock)
-    store = _sqlite(Path("/" + rest.lstrip("/") if separator else spec), owner, clock)
-    store.verify()
-    return store
+    return _sqlite(Path("/" + rest.lstrip("/") if separator else spec), owner, clock, say)
 
 
-def _sqlite(path: Path, owner: StateOwner, clock: Clock) -> SqliteStore:
-    from .sqlite import FILE_NAME, SqliteStore
+def open_some_store(
+    spec: str | None,
+    *,
+    outbox: str | None,
+    host: str,
+    api_key: str,
+    clock: Clock,
+    max_groups: int = MAX_GROUPS,
+    say: Say,
+) -> LedgerStore:
+    """As :func:`open_store`, but a store that can't be used costs no more than its promise: the next best one
+    is kept, and ``say`` hears of it once. Raises :class:`~..errors.ForeignStateError` and nothing else.
+    """
+
+    def opened(one: str | None) -> LedgerStore | None:
+        try:
+            return open_store(
+                one,
+                outbox=outbox,
+                host=host,
+                api_key=api_key,
+                clock=clock,
+                max_groups=max_groups,
+                say=say,
+            )
+        except ForeignStateError:
+            raise
+        except PostHogExporterError as error:
+            say(f"the ledger can't be used: {error} Until then this process keeps one of its own instead.")
+            return None
+
+    store = opened(spec)
+    if store is None and spec is not None and outbox is not None:
+        store = opened(None)
+    return MemoryStore(clock, max_groups=max_groups) if store is None else store
+
+
+def _sqlite(path: Path, owner: StateOwner, clock: Clock, say: Say) -> SqliteStore:
+    from .sqlite import FILE_NAME, SCHEMA, SqliteStore
 
     # A path without a suffix, or one that is there as a directory, names the directory.
-    in_directory = path.is_dir() or not path.suffix
-    return SqliteStore(path / FILE_NAME if in_directory else path, owner=owner, clock=clock)
+    in_directory = os.path.isdir(path) or not path.suffix
+    path = path / FILE_NAME if in_directory else path
+    try:
+        return _verified(SqliteStore(path, owner=owner, clock=clock))
+    except NewerStateError as error:
+        ours = path.with_name(f"{path.stem}.v{SCHEMA.version}{path.suffix}")
+        say(f"{error} Until then {ours.name} is used.")
+        return _verified(SqliteStore(ours, owner=owner, clock=clock))
+
+
+def _verified(store: SqliteStore) -> SqliteStore:
+    """The store, unless its file needs somebody's help."""
+    from .ledger_file import may_pass
+
+    try:
+        store.verify()
+    except PostHogExporterError as error:
+        if not may_pass(error):
+            raise
+    return store

@@ -33,7 +33,7 @@ MAX_GROUPS: Final = 10_000
 class Held:
     """One group in the pocket."""
 
-    __slots__ = ("current", "entries", "print", "settled", "unsaved")
+    __slots__ = ("current", "entries", "on_disk", "print", "settled", "unsaved")
 
     def __init__(self) -> None:
         self.entries: dict[str, Entry] = {}
@@ -41,6 +41,14 @@ class Held:
         self.current: dict[str, str] = {}  # stamps of that set
         self.settled: dict[str, str] = {}  # property -> what the ledger called settled
         self.unsaved = True  # the store has not taken everything
+        self.on_disk: Mapping[str, str] = {}  # stamps that wait in the pocket's file too
+
+    @property
+    def is_safe(self) -> bool:
+        """Whether a kill now would lose nothing of it."""
+        return not self.unsaved or all(
+            self.on_disk.get(name, "") >= entry.stamp for name, entry in self.entries.items()
+        )
 
     @property
     def all_settled(self) -> bool:
@@ -125,6 +133,26 @@ class Pocket:
             held.entries[name] = entry
             held.unsaved = True
 
+    def restore(self, sighting: Sighting) -> None:
+        """Something that an earlier life, or this one, has put on disk."""
+        held = self._held.get(sighting.group)
+        if held is None:
+            held = self._held[sighting.group] = Held()
+        for name, entry in sighting.entries.items():
+            self._put(held, name, entry)
+        self._note_on_disk(held, sighting)
+
+    def put_on_disk(self, sightings: Iterable[Sighting]) -> None:
+        """These were written to the pocket's file."""
+        for sighting in sightings:
+            held = self._held.get(sighting.group)
+            if held is not None:
+                self._note_on_disk(held, sighting)
+
+    @staticmethod
+    def _note_on_disk(held: Held, sighting: Sighting) -> None:
+        held.on_disk = {**held.on_disk, **{name: entry.stamp for name, entry in sighting.entries.items()}}
+
     # -- out ----------------------------------------------------------------------------------------
 
     def sightings(self, groups: Iterable[Group]) -> list[Sighting]:
@@ -160,8 +188,14 @@ class Pocket:
         for held in self._held.values():
             held.unsaved = True
 
-    def let_go(self, group: Group) -> None:
-        self._held.pop(group, None)
+    def let_go(self, group: Group) -> bool:
+        """True when it is lost by that: neither the store nor a disk has it."""
+        held = self._held.pop(group, None)
+        return held is not None and not held.is_safe
+
+    def is_on_disk(self, group: Group) -> bool:
+        held = self._held.get(group)
+        return held is not None and bool(held.on_disk)
 
     # -- seen from outside --------------------------------------------------------------------------
 
@@ -174,6 +208,10 @@ class Pocket:
     @property
     def unsaved(self) -> int:
         return sum(held.unsaved for held in self._held.values())
+
+    def unsafe_groups(self) -> list[Group]:
+        """Those of which a kill now would lose something."""
+        return [group for group, held in self._held.items() if not held.is_safe]
 
     def take_unspeakable(self) -> int:
         """Values let go since this was last asked."""

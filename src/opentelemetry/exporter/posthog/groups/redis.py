@@ -68,6 +68,10 @@ timeout each, so the last of them may be executed later than one timeout after t
 WRITE_BEHIND: Final = 300.0
 """Seconds. 160 workers that carry the times of 10,000 groups every 30 s would make 53,000 writes a second."""
 
+KEYS_VERSION: Final = 1
+"""Part of every key. It grows when older code could not read what newer code writes: then each has keys of its
+own, so that a rolling upgrade mixes nothing, and a way back finds what it left."""
+
 _SEPARATOR: Final = "\x1f"
 _FOREVER: Final = 1 << 52
 
@@ -234,7 +238,10 @@ class RedisStore:
             "retry": Retry(NoBackoff(), 0),
             "protocol": 2,
         }
-        client = cast("_Client", Redis).from_url(self._url, **options)
+        try:
+            client = cast("_Client", Redis).from_url(self._url, **options)
+        except ValueError:
+            raise LedgerError("the ledger's URL has a part that the client of Redis can't read") from None
         try:
             pipe = client.pipeline(transaction=False)
             pipe.execute_command("INFO", "cluster")
@@ -283,7 +290,7 @@ class RedisStore:
         return self._ahead + int(self._clock.monotonic() * 1e6)
 
     def _tag(self, shard: int) -> str:
-        return f"{{ph:{self._project}:{shard}}}"
+        return f"{{ph:{KEYS_VERSION}:{self._project}:{shard}}}"
 
     def _key(self, shard: int, group: Group) -> str:
         return f"{self._tag(shard)}:g:{blake2b(_id(group), digest_size=12).hexdigest()}"
@@ -327,7 +334,7 @@ class RedisStore:
     def groups(self) -> Iterator[Group]:
         client = self._connected()
         try:
-            for key in client.scan_iter(match=f"{{ph:{self._project}:*}}:g:*", count=1000):
+            for key in client.scan_iter(match=f"{{ph:{KEYS_VERSION}:{self._project}:*}}:g:*", count=1000):
                 found = client.hget(key, "g")
                 if found is not None:
                     yield _group(found)

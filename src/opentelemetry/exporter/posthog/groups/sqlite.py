@@ -12,17 +12,16 @@ quiet for one more request life.
 from __future__ import annotations
 
 import contextlib
-import sqlite3
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ..errors import ForeignStateError, LedgerError, PostHogExporterError
 from ..machine import boot_id
-from ..sqlite import Schema, SqliteFault, StateFile, StateOwner, fault_of
+from ..sqlite import Schema, StateOwner
 from . import ledger
 from .ledger import DAY, GroupState, Haste, Settlement, Terms
+from .ledger_file import LedgerFile
 from .sqlite_tables import SCRIPT, Moments, Tables
 from .store import SWEEP_LIMIT, Call, Reply, Seen, Sighting, StoreCounts, StoreWaiting, healing_of
 
@@ -37,6 +36,9 @@ WRITE_BEHIND: Final = 30.0
 
 KEPT: Final = 60 * DAY
 """Groups of which nothing was seen for so long are forgotten, so that the file stops growing."""
+
+BEFORE_ALL: Final = 1
+"""The birth of a former file of which nothing else is known: what it had granted may still be under way."""
 
 SCHEMA: Final = Schema(application_id=0x504C4447, version=1, script=SCRIPT)  # "PLDG"
 
@@ -59,12 +61,11 @@ class SqliteStore:
         """``owner``: whose state it is; None for tools that read any file and create none."""
         self.path = path
         self.write_behind = write_behind
-        self._file = StateFile(path, schema=SCHEMA, owner=owner, clock=clock)
+        self._file = LedgerFile(path, schema=SCHEMA, owner=owner, clock=clock)
         self._clock = clock
         self._boot = boot()
+        self._lock = threading.Lock()  # guards the next line
         self._birth = 0  # of the file, as this process knows it
-        self._lock = threading.Lock()  # guards the line above and the warnings
-        self._warnings: list[str] = []
 
     # -- the rule's operations ----------------------------------------------------------------------
 
@@ -121,66 +122,35 @@ class SqliteStore:
 
     @contextlib.contextmanager
     def _call(self, call: Call, groups: Sequence[Group]) -> Generator[_Work]:
-        with self._errors(), self._file.transaction() as connection:
+        with self._file.transaction() as connection:
             now = self._clock.time_ns() // 1000
             monotonic = int(self._clock.monotonic() * 1e6) if self._boot is not None else now
             tables = Tables(connection)
             moments = Moments(now, monotonic, self._boot or "", call.terms)
             store = tables.store(moments)
             contradicted = not call.contradicted.isdisjoint(groups)
-            met = ledger.meet(store, self._birth, now, contradicted=contradicted)
+            known = self._birth or (BEFORE_ALL if self._file.began_anew else 0)
+            met = ledger.meet(store, known, now, contradicted=contradicted)
             if met != store:
                 tables.keep_store(met)
-            lost = contradicted or (bool(self._birth) and self._birth != met.birth)
+            lost = contradicted or (bool(known) and known != met.birth)
             work = _Work(tables, moments, met, call.terms, lost=lost)
             yield work
             work.keep_floor()
         with self._lock:
             self._birth = met.birth
 
-    @contextlib.contextmanager
-    def _errors(self) -> Generator[None]:
-        """SQLite's errors and the system's as ours. A damaged file is moved aside, and a new one begun."""
-        try:
-            yield
-        except PostHogExporterError:
-            raise
-        except sqlite3.Error as error:
-            fault = fault_of(error)
-            if fault is SqliteFault.CORRUPT:
-                self._move_aside()
-            raise LedgerError(f"{self.path}: SQLite said {type(error).__name__} ({fault.value})") from error
-        except OSError as error:
-            raise LedgerError(f"{self.path}: {error.strerror or type(error).__name__}") from error
-
-    def _move_aside(self) -> None:
-        """A damaged ledger is worth less than none: profiles heal from signals, a wrong row does not."""
-        with contextlib.suppress(OSError, PostHogExporterError, sqlite3.Error), self._file.alone():
-            for suffix in ("", "-wal", "-shm"):
-                part = self.path.with_name(self.path.name + suffix)
-                with contextlib.suppress(FileNotFoundError):
-                    part.replace(part.with_name(f"{self.path.name}.damaged{suffix}"))
-            with self._lock:
-                self._warnings.append(
-                    f"{self.path} was damaged; it is now {self.path.name}.damaged, and a new one has begun. "
-                    "Groups are sent once more as they are seen."
-                )
-
     def verify(self) -> None:
-        """Open the file now. Raises :class:`~..errors.ForeignStateError` when it belongs to somebody else;
-        whatever else is wrong may pass, and is met again at the first call."""
-        try:
-            with self._errors(), self._file.transaction():
-                return
-        except ForeignStateError:
-            raise
-        except PostHogExporterError:
+        """Open the file and write to it, now. Raises :class:`~..errors.ForeignStateError` when it belongs to
+        somebody else, and what says why it can't be used (:func:`~.ledger_file.may_pass` tells for how long).
+        """
+        with self._file.transaction():
             return
 
     # -- for the process and for people -------------------------------------------------------------
 
     def waiting(self, terms: Terms) -> StoreWaiting:
-        with self._errors(), self._file.reading() as connection:
+        with self._file.reading() as connection:
             dirty, first = Tables(connection).waiting()
         if first is None:
             return StoreWaiting(dirty, None)
@@ -188,18 +158,16 @@ class SqliteStore:
         return StoreWaiting(dirty, max(0.0, first / 1e6 - now))
 
     def counts(self) -> StoreCounts:
-        with self._lock:
-            warnings, self._warnings = tuple(self._warnings), []
-        return StoreCounts(warnings=warnings)
+        return StoreCounts(warnings=self._file.take_warnings())
 
     def show(self, group: Group) -> GroupState | None:
-        with self._errors(), self._file.reading() as connection:
+        with self._file.reading() as connection:
             now = self._clock.time_ns() // 1000
             monotonic = int(self._clock.monotonic() * 1e6) if self._boot is not None else now
             return Tables(connection).read(group, Moments(now, monotonic, self._boot or "", None))
 
     def groups(self) -> Iterator[Group]:
-        with self._errors(), self._file.reading() as connection:
+        with self._file.reading() as connection:
             return iter(Tables(connection).groups())
 
     def forget(self, group: Group | None, terms: Terms) -> int:
@@ -225,8 +193,7 @@ class SqliteStore:
         self._file.after_fork_in_child()
 
     def close(self) -> None:
-        with contextlib.suppress(OSError, sqlite3.Error, PostHogExporterError):
-            self._file.close()
+        self._file.close()
 
 
 class _Work:

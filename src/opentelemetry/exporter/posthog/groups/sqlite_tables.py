@@ -109,7 +109,7 @@ class Tables:
     def read(self, group: Group, moments: Moments) -> GroupState | None:
         row = self._ask(
             "SELECT id, token, quiet, retry, bucket FROM ledger_group WHERE type = ? AND key = ?",
-            (_text(group.type), _text(group.key)),
+            (sql_text(group.type), sql_text(group.key)),
         ).fetchone()
         if row is None:
             return None
@@ -119,7 +119,7 @@ class Tables:
             (group_id,),
         )
         properties = {
-            _plain(name): Property(want, value, have, bool(refused), settled, _history(history))
+            plain(name): Property(want, value, have, bool(refused), settled, _history(history))
             for name, want, value, have, refused, settled, history in rows
         }
         return GroupState(
@@ -139,8 +139,8 @@ class Tables:
             None if due is None else moments.to_stored(due),
             ledger.fades_at(after, terms),
             moments.wall,
-            _text(group.type),
-            _text(group.key),
+            sql_text(group.type),
+            sql_text(group.key),
         )
         if before is None:
             statement = (
@@ -164,7 +164,7 @@ class Tables:
                     "INSERT OR REPLACE INTO ledger_prop VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
                     (
                         group_id,
-                        _text(name),
+                        sql_text(name),
                         known.want,
                         known.value,
                         known.have,
@@ -177,7 +177,7 @@ class Tables:
     def delete(self, group: Group) -> None:
         (group_id,) = self._ask(
             "DELETE FROM ledger_group WHERE type = ? AND key = ? RETURNING id",
-            (_text(group.type), _text(group.key)),
+            (sql_text(group.type), sql_text(group.key)),
         ).fetchone()
         self._ask("DELETE FROM ledger_prop WHERE group_id = ?", (group_id,))
 
@@ -200,7 +200,7 @@ class Tables:
         return self._named("SELECT type, key FROM ledger_group WHERE id > ? LIMIT ?", -1, -1)
 
     def _named(self, statement: str, *values: int) -> list[Group]:
-        return [Group(_plain(type_), _plain(key)) for type_, key in self._ask(statement, values).fetchall()]
+        return [Group(plain(type_), plain(key)) for type_, key in self._ask(statement, values).fetchall()]
 
     def waiting(self) -> tuple[int, int | None]:
         """How many groups have something to send, and when the first of them is due (stored clock)."""
@@ -214,7 +214,7 @@ def _history(text: str | None) -> History:
     return ledger.QUIET_HISTORY if text is None else History(*json.loads(text))
 
 
-def _text(name: str) -> str | bytes:
+def sql_text(name: str) -> str | bytes:
     """SQLite's texts are UTF-8; a lone surrogate, which Python's may hold, goes in as bytes."""
     try:
         name.encode()
@@ -223,5 +223,5 @@ def _text(name: str) -> str | bytes:
     return name
 
 
-def _plain(stored: str | bytes) -> str:
+def plain(stored: str | bytes) -> str:
     return stored if isinstance(stored, str) else stored.decode("utf-8", "surrogatepass")
