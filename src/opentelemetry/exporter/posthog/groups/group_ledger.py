@@ -18,27 +18,28 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from ..errors import PostHogExporterError
 from ..model import Group, GroupUpdate, LedgerDecision, Observation, Outcome
 from .backlog import Backlog
 from .decisions import Memory, decide
 from .endings import Endings, Unsaid
-from .known import Known, Settled, Touch, print_of
 from .ledger import SECOND, Answers, Haste, Standing, Terms
 from .notices import Notice, Notices, flapping, late_first_sight
+from .observed import Observed
 from .pace import PAGE
 from .pocket import MAX_GROUPS as POCKET_GROUPS
-from .pocket import Held, Pocket
-from .stamp import PRESENCE, Digester, moment_of
-from .store import SWEEP_LIMIT, LedgerStore, Reply, Sighting
+from .stamp import Digester
+from .store import SWEEP_LIMIT, LedgerStore, Reply, Seen, Sighting
 from .store_line import StoreLine
 from .updates import Updates
 
 if TYPE_CHECKING:
     from ..clock import Clock
     from .pocket_file import PocketFile
+
+Done: TypeAlias = "list[tuple[Group, Mapping[str, str]]]"
 
 KNOWN_GROUPS: Final = 100_000
 
@@ -99,8 +100,8 @@ class GroupLedger:
 
     def _start_afresh(self) -> None:
         self._lock = threading.RLock()  # guards what follows, never held while the store or a disk is asked
-        self._known = Known(self._max_groups)
-        self._pocket = Pocket(self._digester)
+        self._observed = Observed(self._digester, max_groups=self._max_groups)
+        self._known, self._pocket = self._observed.known, self._observed.pocket
         self._endings = Endings(life=self._life, random=self._random)
         self._backlog = Backlog(
             self._clock.monotonic(), in_store=self._store.durable, on_disk=self._file is not None
@@ -121,42 +122,12 @@ class GroupLedger:
         changed and no round is due.
         """
         with self._lock:
-            urgent, received, saved = self._sort_in(observations)
+            urgent, received, saved = self._observed.sort_in(observations, self._line.ahead_ns)
         updates = self._ask(urgent, Haste.NONE) if urgent else []
         if self._must_tend():
             updates += self.tend()
         self._report("identifies_saved", saved + max(0, received - saved - len(updates)))
         return updates
-
-    def _sort_in(self, observations: Iterable[Observation]) -> tuple[dict[Group, None], int, int]:
-        """Unchanged ones end here. Which groups the store must hear of now, how many came, how many ended."""
-        known, pocket = self._known, self._pocket
-        moments, touched = known.moments, known.touched
-        urgent: dict[Group, None] = {}
-        received = saved = 0
-        ahead = self._line.ahead_ns
-        for observation in observations:
-            received += 1
-            if ahead:
-                observation = observation._replace(
-                    time_ns=observation.time_ns + ahead, seen_ns=observation.seen_ns + ahead
-                )
-            group, time_ns, seen_ns, properties, _ = observation
-            moment = time_ns << 64 | seen_ns
-            print_ = print_of(group, properties)
-            if print_ in moments:
-                if moment > moments[print_]:
-                    moments[print_] = moment
-                    touched[print_] = observation
-                saved += 1
-                continue
-            if known.covers(group, moment, properties):
-                saved += 1
-                continue
-            self._carry_over(known.drop(group))
-            pocket.add(print_, observation)
-            urgent[group] = None
-        return urgent, received, saved
 
     # -- what no export comes for -------------------------------------------------------------------
 
@@ -189,7 +160,7 @@ class GroupLedger:
     def _begin_round(self, now: float) -> None:
         """Everything that is not known to be settled is told once more; what others left is looked for."""
         self._next_round = now + self._write_behind()
-        self._carry_over(self._known.take_touches())
+        self._observed.carry_touches()
         if self._line.is_down:
             self._bound_pocket()
         self._backlog.add(self._pocket.groups())
@@ -262,7 +233,7 @@ class GroupLedger:
         reply = self._line.ask(lambda call: self._store.observe(sightings, call, claim=claim, haste=haste))
         seen = () if reply is None else reply.seen
         asked = {sighting.group: sighting for sighting in sightings}
-        done: list[tuple[Group, Mapping[str, str]]] = []
+        done: Done = []
         with self._lock:
             if reply is not None and reply.lost:
                 self._lose()
@@ -270,8 +241,9 @@ class GroupLedger:
                 sighting = asked.pop(one.group)
                 stamps = {name: entry.stamp for name, entry in sighting.entries.items()}
                 self._count_standings(one.answers)
-                self._look_for_contradiction(one.group, one.answers)
-                self._take(one.group, stamps, one.answers, done, granted=one.grant is not None)
+                if self._observed.contradicts(one.group, one.answers):
+                    self._line.contradict(one.group)
+                self._take(one.group, stamps, one, done)
             self._backlog.add(asked)
         self._put_on_disk(list(asked.values()))
         self._clear_on_disk(done)
@@ -284,53 +256,17 @@ class GroupLedger:
         if standings[Standing.FULL]:
             self._count("ledger_full", 1)
 
-    def _take(
-        self,
-        group: Group,
-        asked: Mapping[str, str],
-        answers: Answers,
-        done: list[tuple[Group, Mapping[str, str]]],
-        *,
-        granted: bool,
-    ) -> None:
+    def _take(self, group: Group, asked: Mapping[str, str], seen: Seen, done: Done) -> None:
         """Take a reply about these stamps; ``done`` collects what need no longer wait on disk."""
-        if self._pocket.is_on_disk(group):
-            over = {
-                name: answer.want or asked.get(name, "")
-                for name, answer in answers.items()
-                if answer.standing is not Standing.PENDING
-            }
-            if over:
-                done.append((group, over))
-        if not granted and any(answer.standing is Standing.PENDING for answer in answers.values()):
+        if seen.grant is None and any(a.standing is Standing.PENDING for a in seen.answers.values()):
             self._backlog.store_holds_something = True
-        held = self._pocket.answered(group, asked, answers)
-        if held is not None:
-            self._learn(group, held)
-
-    def _learn(self, group: Group, held: Held) -> None:
-        if not held.all_settled:
-            self._carry_over(self._known.drop(group))
-        elif held.print is not None:
-            names = tuple(name for name in held.current if name != PRESENCE)
-            self._carry_over(self._known.put(group, Settled(held.print, held.oldest, names)))
-
-    def _carry_over(self, touches: Iterable[Touch]) -> None:
-        for print_, observation in touches:
-            self._pocket.add(print_, observation)
-
-    def _look_for_contradiction(self, group: Group, answers: Answers) -> None:
-        """An older stamp than the store has called settled before: somebody restored a copy of it."""
-        for settled in self._known.sets(group):
-            for name in settled.names:
-                answer = answers.get(name)
-                if answer is not None and answer.want and moment_of(answer.want) < settled.told:
-                    self._line.contradict(group)
+        over = self._observed.answered(group, asked, seen.answers)
+        if over:
+            done.append((group, over))
 
     def _lose(self) -> None:
         """The store has forgotten what it knew: nothing is settled, and it must hear of everything."""
-        self._carry_over(self._known.forget_all())
-        self._pocket.all_unsaved()
+        self._observed.forget_settled()
         self._begin_round(self._clock.monotonic())
         self._count("ledger_lost", 1)
 
@@ -355,7 +291,7 @@ class GroupLedger:
             else:
                 self._backlog.on_disk_after = 0
 
-    def _clear_on_disk(self, done: Sequence[tuple[Group, Mapping[str, str]]]) -> None:
+    def _clear_on_disk(self, done: Done) -> None:
         if self._file is not None and done:
             self._file.let_go(done)
 
@@ -379,7 +315,7 @@ class GroupLedger:
         ends = [(one.group, one.settlement(before)) for one in unsaid]
         reply = self._line.ask(lambda call: self._store.settle(ends, call))
         left: list[Unsaid] = []
-        done: list[tuple[Group, Mapping[str, str]]] = []
+        done: Done = []
         answered = {} if reply is None else {seen.group: seen for seen in reply.seen}
         with self._lock:
             if reply is not None and reply.lost:
@@ -389,8 +325,7 @@ class GroupLedger:
                 if seen is None:
                     left.append(one)
                 else:
-                    granted = seen.grant is not None
-                    self._take(one.group, one.claim.stamps, seen.answers, done, granted=granted)
+                    self._take(one.group, one.claim.stamps, seen, done)
             self._endings.put_back(left)
         self._clear_on_disk(done)
         return self._granted(reply, before)

@@ -1,0 +1,102 @@
+"""What this process observed: what the ledger has called settled of it, and what it must still hear of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from .known import Known, Settled, Touch, print_of
+from .ledger import Answers, Standing
+from .pocket import Held, Pocket
+from .stamp import PRESENCE, Digester, moment_of
+
+if TYPE_CHECKING:
+    from ..model import Group, Observation
+
+
+class Sorted(NamedTuple):
+    """What became of the observations of one export."""
+
+    urgent: dict[Group, None]  # of which the store must hear now
+    received: int
+    saved: int  # observations that said nothing new
+
+
+class Observed:
+    """The hot path of the ledger, and the way of the store's answers back into it. Not thread-safe."""
+
+    def __init__(self, digester: Digester, *, max_groups: int) -> None:
+        self.known = Known(max_groups)
+        self.pocket = Pocket(digester)
+
+    def sort_in(self, observations: Iterable[Observation], ahead_ns: int) -> Sorted:
+        """Unchanged ones end here. ``ahead_ns`` is added to their times."""
+        known, pocket = self.known, self.pocket
+        moments, touched = known.moments, known.touched
+        urgent: dict[Group, None] = {}
+        received = saved = 0
+        for observation in observations:
+            received += 1
+            if ahead_ns:
+                observation = observation._replace(
+                    time_ns=observation.time_ns + ahead_ns, seen_ns=observation.seen_ns + ahead_ns
+                )
+            group, time_ns, seen_ns, properties, _ = observation
+            moment = time_ns << 64 | seen_ns
+            print_ = print_of(group, properties)
+            if print_ in moments:
+                if moment > moments[print_]:
+                    moments[print_] = moment
+                    touched[print_] = observation
+                saved += 1
+                continue
+            if known.covers(group, moment, properties):
+                saved += 1
+                continue
+            self._carry_over(known.drop(group))
+            pocket.add(print_, observation)
+            urgent[group] = None
+        return Sorted(urgent, received, saved)
+
+    def carry_touches(self) -> None:
+        """Newer times of unchanged values go into the pocket too."""
+        self._carry_over(self.known.take_touches())
+
+    def forget_settled(self) -> None:
+        """The store has lost its memory: nothing is settled, and it must hear of everything."""
+        self._carry_over(self.known.forget_all())
+        self.pocket.all_unsaved()
+
+    def answered(self, group: Group, asked: Mapping[str, str], answers: Answers) -> Mapping[str, str]:
+        """Take the store's answers about these stamps. Which of the group's stamps need not wait on disk any
+        more; none where nothing waits there."""
+        over: Mapping[str, str] = {}
+        if self.pocket.is_on_disk(group):
+            over = {
+                name: answer.want or asked.get(name, "")
+                for name, answer in answers.items()
+                if answer.standing is not Standing.PENDING
+            }
+        held = self.pocket.answered(group, asked, answers)
+        if held is not None:
+            self._learn(group, held)
+        return over
+
+    def contradicts(self, group: Group, answers: Answers) -> bool:
+        """An older stamp than the store has called settled before: somebody restored a copy of it."""
+        return any(
+            (answer := answers.get(name)) is not None and answer.want and moment_of(answer.want) < one.told
+            for one in self.known.sets(group)
+            for name in one.names
+        )
+
+    def _learn(self, group: Group, held: Held) -> None:
+        if not held.all_settled:
+            self._carry_over(self.known.drop(group))
+        elif held.print is not None:
+            names = tuple(name for name in held.current if name != PRESENCE)
+            self._carry_over(self.known.put(group, Settled(held.print, held.oldest, names)))
+
+    def _carry_over(self, touches: Iterable[Touch]) -> None:
+        for print_, observation in touches:
+            self.pocket.add(print_, observation)
