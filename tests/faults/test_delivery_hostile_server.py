@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
+from opentelemetry.exporter.posthog import name_lookup
 from opentelemetry.exporter.posthog.clock import SystemClock
-from opentelemetry.exporter.posthog.delivery import name_lookup
 from opentelemetry.exporter.posthog.delivery.courier import Courier
 from opentelemetry.exporter.posthog.delivery.httpx_transport import MAX_ANSWER_BYTES, HttpxTransport
-from opentelemetry.exporter.posthog.delivery.name_lookup import Lookup
 from opentelemetry.exporter.posthog.model import OutcomeKind
+from opentelemetry.exporter.posthog.name_lookup import Lookup
 from opentelemetry.exporter.posthog.settings.model import CaptureMode, Compression, Settings
 from opentelemetry.exporter.posthog.wire.exchange import NoAnswer, Request, Response
 from tests import hostile_server as server

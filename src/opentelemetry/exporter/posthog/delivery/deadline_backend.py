@@ -21,7 +21,7 @@ from typing import Any
 
 import httpcore
 
-from .name_lookup import Address, Lookup
+from ..name_lookup import Address, Lookup
 
 PIECE = 16 * 1024
 """Bytes of one read: between two the deadline is looked at, however long a flood of crumbs takes to parse."""

@@ -18,8 +18,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .. import name_lookup
 from ..wire.exchange import NoAnswer, Request, Response
-from . import name_lookup
 from .suppression import suppressed
 
 if TYPE_CHECKING:
