@@ -1,6 +1,7 @@
 # Every command a developer or CI needs. CI calls these and nothing else.
 #
 #   make demo        the main job on real input, in an environment of its own (needs Python and an index, no more)
+#   make demo-durable  the same with an outbox and a ledger in Redis, told by a file (needs redis-server)
 #   make example-X   another example, X as in examples/README.md
 #   make test        what must hold, within 6 minutes on 2 cores
 #   make test-fast   the same without real processes, for the inner loop
@@ -26,7 +27,7 @@ EXAMPLES := .venv-examples
 EXAMPLE_LISTS := $(wildcard examples/*/requirements.txt)
 PIP_FLAGS := --quiet --disable-pip-version-check
 
-.PHONY: setup system-packages demo test test-fast test-floor test-all screenshots check clean
+.PHONY: setup system-packages demo demo-durable test test-fast test-floor test-all screenshots check clean
 
 setup: system-packages $(VENV)/.stamp
 
@@ -54,9 +55,12 @@ $(DEMO)/.stamp: pyproject.toml examples/b2b_saas/requirements.txt
 demo: $(DEMO)/.stamp
 	@$(DEMO)/bin/python -m examples.b2b_saas.demo
 
+demo-durable: $(EXAMPLES)/.stamp
+	@$(EXAMPLES)/bin/python -m examples.b2b_saas.demo --durable --by yaml
+
 $(EXAMPLES)/.stamp: pyproject.toml $(EXAMPLE_LISTS)
 	$(PYTHON) -m venv $(EXAMPLES)
-	$(EXAMPLES)/bin/python -m pip install $(PIP_FLAGS) -e '.[redis]' $(EXAMPLE_LISTS:%=-r %)
+	$(EXAMPLES)/bin/python -m pip install $(PIP_FLAGS) -e '.[redis,yaml]' $(EXAMPLE_LISTS:%=-r %)
 	@touch $@
 
 example-%: $(EXAMPLES)/.stamp

@@ -101,8 +101,8 @@ class Story:
         )
         yield Chapter(
             "an upgrade",
-            lambda: self._webhook("evt_3", "subscription updated", self.upgraded, "business", 20, "active"),
-            counts("subscription updated", ACME),
+            lambda: self._webhook("evt_3", "subscription upgraded", self.upgraded, "business", 20, "active"),
+            counts("subscription upgraded", ACME),
         )
         yield Chapter(
             "a webhook arrives two hours late, with the old plan",
@@ -240,6 +240,7 @@ class Story:
                 "report exported": {"u_hedy"},
                 "subscription created": {f"$organization_{ACME}"},
                 "subscription updated": {f"$organization_{ACME}"},
+                "subscription upgraded": {f"$organization_{ACME}"},
                 "subscription canceled": {f"$organization_{ACME}"},
             },
         )

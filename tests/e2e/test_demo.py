@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
 
+from opentelemetry.exporter.posthog.testing import PostHogDouble
+from tests.e2e.processes import Service
 from tests.servers import redis_binary
 
 ROOT = Path(__file__).parents[2]
+SERVICE = ROOT / "examples/b2b_saas"
 
 LIMIT = 60.0
 """Seconds the demo may take after set-up."""
@@ -58,6 +63,31 @@ def test_an_outbox_a_ledger_in_redis_and_a_file_of_settings_give_the_same(
     assert "the outbox is left with outbox.db" in otherwise.stdout
     assert re.search(r"the ledger is left with [1-9]\d* keys in Redis", otherwise.stdout)
     assert events_in(otherwise.stdout) == events_in(told.stdout)
+
+
+def test_the_service_alone_is_switched_on_by_the_lines_of_its_page(tmp_path: Path) -> None:
+    (block,) = re.findall(r"```console\n(.*?)```", (SERVICE / "README.md").read_text(), re.DOTALL)
+    double_line, *settings, start = block.strip().splitlines()
+    assert double_line.endswith("testing --port 8009 &")
+    with PostHogDouble.listening() as double:
+        lines = "\n".join([*settings, f"exec {start}"])
+        lines = lines.replace("http://127.0.0.1:8009", double.url).replace("--port 8000", "--port 0")
+        with Service(["bash", "-ec", lines], {}, cwd=SERVICE) as service:
+            url = re.search(r"http://127\S+", service.wait_for("Uvicorn running on"))
+            assert url is not None
+            founded = {"id": "org_1", "name": "Acme", "website": "https://acme.example"}
+            body = {**founded, "created_at": "2026-11-01T00:00:00Z", "management_email": "a@b.example"}
+            request = urllib.request.Request(
+                f"{url[0]}/orgs",
+                json.dumps(body).encode(),
+                {"Content-Type": "application/json", "X-User": "u_ada"},
+            )
+            urllib.request.urlopen(request, timeout=30).close()
+            service.stop()
+        assert [(event.name, event.distinct_id) for event in double.events] == [
+            ("organization created", "u_ada")
+        ]
+        assert double.organization("org_1").properties["name"] == "Acme"
 
 
 def events_in(said: str) -> list[str]:

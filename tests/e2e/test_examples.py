@@ -112,6 +112,9 @@ def test_every_example_has_a_page_of_one_screen_a_command_and_a_place_in_the_lis
         page = (folder / "README.md").read_text().splitlines()
         assert len(page) <= 50, f"{folder.name}: more than a screen"
         assert f"({folder.name}/README.md)" in index, folder.name
+        text = "\n".join(page)
+        for part in ("**Run it** from the repository's root: `make ", "Reading order: ", "| in PostHog |\n"):
+            assert part in text, f"{folder.name}: no part {part!r}"
     for name in EXAMPLES:
         assert f"make example-{name}" in (ROOT / "examples" / name / "README.md").read_text()
         assert f"make example-{name}" in index
