@@ -178,21 +178,34 @@ def redis_lab(server: RedisServer) -> Iterator[StoreLab]:
         client.close()
 
 
+AGE = """
+local by = tonumber(ARGV[1])
+local function earlier(text)
+  local moment = tonumber(text)
+  return moment ~= 0 and string.format("%.0f", moment - by) or "0"
+end
+for _, key in ipairs(redis.call("KEYS", "{ph:*")) do
+  if string.find(key, ":dirty$") or string.find(key, ":fading$") then
+    local members = redis.call("ZRANGE", key, 0, -1, "WITHSCORES")
+    for i = 1, #members, 2 do
+      redis.call("ZADD", key, string.format("%.0f", tonumber(members[i + 1]) - by), members[i])
+    end
+  else
+    local fields = redis.call("HGETALL", key)
+    for i = 1, #fields, 2 do
+      local field, value = fields[i], fields[i + 1]
+      if field == "birth" or field == "marked" or field == "q" or field == "r" or field == "b" then
+        redis.call("HSET", key, field, earlier(value))
+      elseif string.sub(field, 1, 2) == "h:" then
+        local have, settled, refused = string.match(value, "^([^,]*),(%d+),(%d)$")
+        redis.call("HSET", key, field, have .. "," .. earlier(settled) .. "," .. refused)
+      end
+    end
+  end
+end
+"""
+
+
 def age(client: Any, by: int) -> None:
     """Move every moment of a Redis ledger ``by`` microseconds into the past; tokens are names and stay."""
-    for key in list(client.scan_iter(match="{ph:*")):
-        if key.endswith((b":dirty", b":fading")):
-            for member, score in client.zrange(key, 0, -1, withscores=True):
-                client.zadd(key, {member: score - by})
-        elif key.endswith(b":store"):
-            for field in (b"birth", b"marked"):
-                moment = int(client.hget(key, field))
-                client.hset(key, field, moment - by if moment else 0)
-        else:
-            for field, value in client.hgetall(key).items():
-                if field in (b"q", b"r", b"b"):
-                    client.hset(key, field, int(value) - by if int(value) else 0)
-                elif field.startswith(b"h:"):
-                    have, settled, refused = value.split(b",")
-                    moment = int(settled) - by if int(settled) else 0
-                    client.hset(key, field, b"%s,%d,%s" % (have, moment, refused))
+    client.eval(AGE, 0, by)

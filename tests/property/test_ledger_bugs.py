@@ -1,0 +1,60 @@
+"""Each story ends well on every store that can play it, and badly once its bug is planted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+
+import pytest
+
+from tests.ledger.benches import Bench, memory_bench, plain_bench, redis_bench, sqlite_bench
+from tests.ledger.judge import Violation
+from tests.ledger.planted import EVICTION, STORIES, Bug, Story, plant
+from tests.ledger.world import World
+from tests.servers import RedisServer, running_redis
+
+
+@pytest.fixture(scope="module")
+def redis_server() -> Iterator[RedisServer]:
+    with running_redis() as server:
+        yield server
+
+
+def bench_of(kind: str, request: pytest.FixtureRequest) -> AbstractContextManager[Bench]:
+    if kind == "redis":
+        server: RedisServer = request.getfixturevalue("redis_server")
+        return redis_bench(server)
+    return {"plain": plain_bench, "memory": memory_bench, "sqlite": sqlite_bench}[kind]()
+
+
+def playable() -> list[object]:
+    """Each story with each store that can do what it needs: memory is not lost, only the plain one evicts."""
+    stores = {frozenset(): ("plain", "memory", "sqlite", "redis"), EVICTION: ("plain",)}
+    return [
+        pytest.param(story, kind, id=f"{kind}: {name}")
+        for name, story in STORIES.items()
+        for kind in stores.get(story.needs, ("plain", "sqlite", "redis"))
+    ]
+
+
+@pytest.mark.parametrize(("story", "kind"), playable())
+def test_a_story_ends_well(story: Story, kind: str, request: pytest.FixtureRequest) -> None:
+    with bench_of(kind, request) as bench:
+        world = World(bench, life=story.life)
+        story.play(world)
+        world.end_well()
+
+
+@pytest.mark.parametrize("story", [pytest.param(story, id=name) for name, story in STORIES.items()])
+def test_its_bug_is_found(story: Story) -> None:
+    assert story.bug != Bug()
+    with plain_bench(story.bug.rule()) as bench:
+        world = World(bench, life=story.life, courier=story.bug.courier(), project_of=story.bug.project_of)
+        plant(story.bug, world)
+        with pytest.raises(Violation):
+            end_badly(world, story)
+
+
+def end_badly(world: World, story: Story) -> None:
+    story.play(world)
+    world.end_well()
