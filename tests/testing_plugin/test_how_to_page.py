@@ -29,7 +29,7 @@ def test_the_suites_of_the_page_pass(pytester: pytest.Pytester) -> None:  # [P-C
         "-W", "error", "-p", "no:cacheprovider", "-p", "no:hypothesispytest"
     )
 
-    result.assert_outcomes(passed=4)
+    result.assert_outcomes(passed=6)
 
 
 def test_the_page_names_every_call_of_the_doubles_api() -> None:

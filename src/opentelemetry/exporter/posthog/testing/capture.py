@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from .account import account_of
 from .comparison import Expected, explain_missing, same_json
 from .double import PostHogDouble
 from .stored import GroupProfile, StoredEvent
@@ -144,6 +145,10 @@ class PostHogCapture:
         """Let PostHog fail for the next requests: ``fail(Fault(status=503, times=2))``."""
         self._double.fail(*faults)
 
+    def heal(self) -> None:
+        """Let PostHog be well again, whatever was ordered; what waits is sent at the next reading."""
+        self._double.heal()
+
     def attach(
         self,
         tracer_provider: TracerProvider | None = None,
@@ -233,6 +238,16 @@ class PostHogCapture:
             f"  {row.time}  {row.name}  {dict(row.groups)}  {row.distinct_id}" for row in self.double.rows
         ]
         return "\n".join([self._double.explain(), *rows, *self._reasons()])
+
+    def account(self) -> str:
+        """Every event with its properties and what became of the rest, to be read by a person."""
+        events, updates = self.events, self.identifies
+        others: list[tuple[str, Sequence[object]]] = [
+            ("not exported", self.not_exported),
+            ("refused", self.refused),
+            ("findings", self.findings),
+        ]
+        return account_of(events, updates, others)
 
     def _reasons(self) -> Iterator[str]:
         missing = self.not_exported
