@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -24,7 +26,8 @@ class RedisServer:
         self.socket = directory / "redis.sock"
         self.url = f"unix://{self.socket}"
 
-    def start(self, *options: str) -> None:
+    def start(self, *options: str, ready: bytes = b"ready to accept connections") -> None:
+        """Start it and wait until it says ``ready`` (any case)."""
         self.socket.unlink(missing_ok=True)
         self._process = subprocess.Popen(
             [
@@ -36,7 +39,7 @@ class RedisServer:
         )  # fmt: skip
         assert self._process.stdout is not None
         for line in self._process.stdout:  # it says when it listens, so nobody has to poll
-            if b"Ready to accept connections" in line or b"ready to accept connections" in line:
+            if ready in line.lower():
                 return
         raise RuntimeError(f"{self._binary} ended with {self._process.wait()} before it listened")
 
@@ -56,6 +59,60 @@ class RedisServer:
     def resume(self) -> None:
         assert self._process is not None
         self._process.send_signal(18)  # SIGCONT
+
+    def ask(self, *command: str) -> str:
+        """Its answer, by another client than the one under test."""
+        asked = subprocess.run(
+            [self._client, "-s", str(self.socket), *command], capture_output=True, text=True, check=True
+        )
+        return asked.stdout.strip()
+
+    @property
+    def _client(self) -> str:
+        return self._binary.replace("-server", "-cli")
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody uses right now, all different."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    try:
+        return [one.getsockname()[1] for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
+
+
+@contextmanager
+def running_cluster(nodes: int = 3) -> Iterator[list[RedisServer]]:
+    """A real cluster without replicas, its slots spread evenly; ``url`` of each node is a TCP one."""
+    ports = free_ports(2 * nodes)
+    with ExitStack() as stack:
+        servers: list[RedisServer] = []
+        for port, bus in zip(ports[:nodes], ports[nodes:], strict=True):
+            server = stack.enter_context(
+                running_redis(
+                    "--port", f"{port}", "--cluster-enabled", "yes", "--cluster-port", f"{bus}",
+                    "--cluster-node-timeout", "2000", "--cluster-require-full-coverage", "no",
+                )
+            )  # fmt: skip
+            server.url = f"redis://127.0.0.1:{port}"
+            servers.append(server)
+        bounds = [16384 * i // nodes for i in range(nodes + 1)]
+        for i, server in enumerate(servers):
+            server.ask("CLUSTER", "ADDSLOTSRANGE", f"{bounds[i]}", f"{bounds[i + 1] - 1}")
+            server.ask("CLUSTER", "SET-CONFIG-EPOCH", f"{i + 1}")
+        for server, bus in zip(servers[1:], ports[nodes + 1 :], strict=True):
+            port = server.url.rpartition(":")[2]
+            servers[0].ask("CLUSTER", "MEET", "127.0.0.1", port, f"{bus}")
+        give_up_at = time.monotonic() + STARTUP_SECONDS
+        while any(
+            "cluster_state:ok" not in (said := server.ask("CLUSTER", "INFO"))
+            or f"cluster_known_nodes:{nodes}" not in said
+            or "cluster_slots_ok:16384" not in said
+            for server in servers
+        ):
+            assert time.monotonic() < give_up_at, "the nodes did not find each other"
+        yield servers
 
 
 def redis_binary() -> str:

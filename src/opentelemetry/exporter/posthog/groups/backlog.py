@@ -26,6 +26,8 @@ class Backlog:
         self._pace = Pace(now)
         self.next_page_at = now
         self.sweep_at: float | None = None
+        self._announced = False  # by the store, that is
+        self._not_before = now
         self.store_holds_something = in_store
         self.on_disk_after: int | None = 0 if on_disk else None
 
@@ -74,19 +76,25 @@ class Backlog:
         self.sweep_at = None if left else now + self._pace.wait(now)
         return left
 
-    def swept(self, granted: int) -> None:
-        self._pace.spend(granted)
-        if granted:
-            self.store_holds_something = True
-
     def look_again(self, now: float, *, on_disk: bool) -> None:
         """A round begins: others may have died and left something, in the store or on disk."""
         self.sweep_at = now
         if on_disk and self.on_disk_after is None:
             self.on_disk_after = 0
 
+    def swept(self, granted: int, now: float) -> None:
+        """What a sweep found. One that the store had announced and that found nothing came too early, or
+        after somebody else: the store is asked once more, but not at once."""
+        self._pace.spend(granted)
+        if granted or self._announced:
+            self.store_holds_something = True
+        if not granted:
+            self._not_before = now + PAGE_PAUSE
+        self._announced = False
+
     def store_said(self, dirty: int, due_at: float | None, *, at_least: float) -> None:
         """How many groups it holds something of, and when the first of them may be granted."""
         self.store_holds_something = False
         if dirty and due_at is not None:
-            self.sweep_at = max(due_at, at_least)
+            self._announced = True
+            self.sweep_at = max(due_at, at_least, self._not_before)

@@ -195,7 +195,7 @@ class GroupLedger:
                 self._backlog.sweep_at = before
             elif reply.lost:
                 self._lose()
-            self._backlog.swept(len(updates))
+            self._backlog.swept(len(updates), before)
         self._take_counts()
         return updates
 

@@ -11,7 +11,7 @@ observations and comes back later.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
@@ -88,6 +88,7 @@ class RedisStore:
     def _start_afresh(self) -> None:
         self._lock = threading.Lock()  # guards what follows
         self._births: dict[int, int] = {}  # of each shard, as this process knows it
+        self._told_lost: set[int] = set()  # shards not met since a loss was told, which is theirs too
         self._ahead = 0  # the server's clock minus our monotonic one, µs
         self._warnings: list[str] = []
 
@@ -130,20 +131,21 @@ class RedisStore:
         """Send all parts; what came back of those that were answered."""
         answers = self._server.run([self._command(part, call) for part in parts])
         seen: list[Seen] = []
-        now, lost, failure = 0, False, None
+        births: dict[int, int] = {}
+        now, failure = 0, None
         for part, answer in zip(parts, answers, strict=True):
             if isinstance(answer, Exception):
                 failure = explained(answer)
                 continue
             store_now, birth, groups = cast("tuple[bytes, bytes, list[Any]]", answer)
             now = max(now, int(store_now))
-            lost = self._know(part.shard, int(birth)) or lost
+            births[part.shard] = int(birth)
             seen.extend(seen_of(group) for group in groups)
         if not now:
             raise failure or LedgerError("the ledger's server was asked nothing")
         with self._lock:
             self._ahead = now - int(self._clock.monotonic() * 1e6)
-        return Reply(seen, now, lost, failure)
+        return Reply(seen, now, self._know(births), failure)
 
     def _command(self, part: _Part, call: Call) -> Command:
         tag = self._tag(part.shard)
@@ -162,12 +164,17 @@ class RedisStore:
             self._ahead = server_now - int(self._clock.monotonic() * 1e6)
             self._warnings.extend(warnings)
 
-    def _know(self, shard: int, birth: int) -> bool:
-        """True when this shard was born anew since this process last heard of it."""
+    def _know(self, births: Mapping[int, int]) -> bool:
+        """True when one of these shards was born anew since this process last heard of it. The process then
+        forgets all that it took for settled, so what other shards have lost by now is no further news."""
         with self._lock:
-            former = self._births.get(shard, birth)
-            self._births[shard] = birth
-        return former != birth
+            anew = {shard for shard, birth in births.items() if self._births.get(shard, birth) != birth}
+            lost = bool(anew - self._told_lost)
+            self._told_lost -= births.keys()
+            self._births.update(births)
+            if lost:
+                self._told_lost |= self._births.keys() - births.keys()
+        return lost
 
     def _now(self) -> int:
         return self._ahead + int(self._clock.monotonic() * 1e6)
