@@ -32,6 +32,7 @@ class ExporterOptions(TypedDict, total=False):
     unobserved_statuses: str | Sequence[int] | None
     ai_spans: bool | None
     event_prefix: str | None
+    feature_flags: bool | None
     dry_run: bool | None
     privacy: str | Mapping[str, Any] | None
     privacy_hash_key: str | None

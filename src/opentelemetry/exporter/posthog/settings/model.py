@@ -126,6 +126,7 @@ class Settings:
     unobserved_statuses: frozenset[int] = frozenset({404})  # no observation
     ai_spans: bool = False  # gen_ai.* and kin are PostHog's own AI ingestion's business
     event_prefix: str = ""
+    feature_flags: bool = False  # evaluations become $feature_flag_called, which PostHog's own SDKs send too
     dry_run: bool = False
     before_send: BeforeSend | None = field(default=None, repr=False)
     opt_out: OptOut | None = field(default=None, repr=False)

@@ -2,7 +2,7 @@
 
 ::
 
-    shape of the keys → find groups → select → opt out? → plan → observations and capture → before_send
+    shape of the keys → find groups → select → opt out? → plan → observations, capture → before_send → flags
 
 Pure but for bounded memories that change no answer (shapes and plans of key sets, constants of resources) and
 one that does (the property names that a group type has so far). Time and random bits are passed in.
@@ -22,6 +22,7 @@ from ..uuid7 import RANDOM_BITS, uuid7
 from . import logs, notes, spans
 from .captures import CaptureMaker, MakeUuid
 from .constants import IdentityTable, Origin, OriginReader, Scope, scope_of
+from .feature_flags import EVALUATION, KEY, with_flag
 from .groups import EVICTED, NOTHING, Found, GroupFinder
 from .hooks import Hooks
 from .identity import user_of
@@ -99,6 +100,7 @@ class Translator:
         self._hooks = Hooks(settings, self._converter)
         self._observer = Observer(settings, privacy, self._converter)
         self._maker = CaptureMaker(settings, self._converter)
+        self._evaluation = settings.event_prefix + EVALUATION if settings.feature_flags else None
         self._body = self._converter if settings.log_body else None
         self._scopes: IdentityTable[Scope] = IdentityTable(scope_of)
         self._origins: IdentityTable[Origin] = IdentityTable(
@@ -303,6 +305,8 @@ class Translator:
                 capture, reason = None, answer
             else:
                 capture = answer
+        if capture is not None and self._evaluation is not None and KEY in subject.attributes:
+            capture = with_flag(capture, subject.attributes, self._evaluation)
         return Translation(capture, observations, reason, tuple(said))
 
     # -- explaining -----------------------------------------------------------------------------------------
