@@ -16,6 +16,12 @@ from opentelemetry.exporter.posthog import PostHogGroupProcessor
 
 PAGES = Path(__file__).parents[2] / "docs" / "how-to"
 
+RUNS = {
+    "docs/how-to/celery.md": ("python",),
+    "docs/how-to/fastapi.md": ("python",),
+    "docs/how-to/uvicorn.md": ("python",),
+}
+
 
 def run_page(name: str) -> dict[str, Any]:
     """Run all Python blocks of a page, one after the other, in one namespace."""

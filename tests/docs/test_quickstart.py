@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 PAGE = Path(__file__).parents[2] / "docs/tutorial/quickstart.md"
+RUNS = {"docs/tutorial/quickstart.md": ("python", "console")}
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 UP_WITHIN = 30.0

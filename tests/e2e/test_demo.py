@@ -16,6 +16,7 @@ from tests.e2e.processes import Service
 from tests.servers import redis_binary
 
 ROOT = Path(__file__).parents[2]
+RUNS = {"examples/b2b_saas/README.md": ("console",)}
 SERVICE = ROOT / "examples/b2b_saas"
 
 LIMIT = 60.0

@@ -15,6 +15,7 @@ from tests.e2e.processes import environment
 from tests.servers import redis_binary
 
 ROOT = Path(__file__).parents[2]
+RUNS = {"examples/gunicorn_flask/README.md": ("console",)}
 EXAMPLES = sorted(path.parent.name for path in (ROOT / "examples").glob("*/__main__.py"))
 
 LIMIT = 100.0

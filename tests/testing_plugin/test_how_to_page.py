@@ -10,6 +10,7 @@ import pytest
 pytest_plugins = "pytester"
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "testing.md"
+RUNS = {"docs/how-to/testing.md": ("python", "ini")}
 
 
 def blocks(kind: str) -> list[str]:

@@ -20,6 +20,7 @@ from opentelemetry.exporter.posthog.settings.reference import page
 from opentelemetry.exporter.posthog.settings.sources import resolve
 
 ROOT = Path(__file__).parents[3]
+RUNS = {"docs/reference/configuration.md": ("python", "yaml", "sh")}
 
 each_option = pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)
 each_keyword = pytest.mark.parametrize(
