@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 import subprocess
+import sys
 import tarfile
 import zipfile
 from email import message_from_string
@@ -13,7 +16,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.package.homes import ROOT, Built
+from tests.package.homes import ROOT, Built, run_checked
 
 pytestmark = pytest.mark.xdist_group("package")
 
@@ -102,6 +105,29 @@ def test_the_index_page_has_what_people_look_for(built: Built) -> None:
     assert len(about["Summary"]) < 120
     extras = set(about.get_all("Provides-Extra", []))
     assert extras == {"all", "cli", "fast", "inspector", "redis", "yaml"}
+
+
+def test_the_release_names_the_repository_as_home_and_its_page_has_no_broken_link(tmp_path: Path) -> None:
+    for name in ("pyproject.toml", "README.md", "LICENSE", "src/opentelemetry/exporter/posthog/version.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    home = "https://forge.example/we/exporter"
+
+    run_checked([sys.executable, str(ROOT / "scripts/name_home.py"), home, "v9", str(tmp_path)])
+
+    told = subprocess.run(
+        [sys.executable, "-m", "hatchling", "metadata"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    about = json.loads(told.stdout)
+    assert about["urls"]["Repository"] == home
+    assert about["urls"]["Changelog"] == f"{home}/blob/v9/CHANGELOG.md"
+    page = (tmp_path / "README.md").read_text()
+    assert f"]({home}/blob/v9/CONTRIBUTING.md)" in page
+    assert [link for link in re.findall(r"\]\(([^)]+)\)", page) if not link.startswith(("https:", "#"))] == []
 
 
 def test_the_pythons_that_are_promised_are_those_that_the_workflow_tries(built: Built) -> None:

@@ -28,7 +28,8 @@ PORT = "8009"
 
 SECTION = re.compile(r"^## Quickstart\n(.*?)^## ", re.MULTILINE | re.DOTALL)
 BLOCK = re.compile(
-    r"^(?P<before>[^\n]*)\n\n```(?P<language>\w+)\n(?P<text>.*?)^```", re.MULTILINE | re.DOTALL
+    r"^(?P<before>[^\n]*)\n\n(?:<!--[^\n]*\n)*```(?P<language>\w+)\n(?P<text>.*?)^```",
+    re.MULTILINE | re.DOTALL,
 )
 
 
