@@ -93,7 +93,7 @@ class Shop:
         at_ns = self.clock.time_ns() - round(ago * SECOND_NS)
         return a_log("seen", attributes, timestamp=at_ns, observed_ns=at_ns)
 
-    def pass_time(self, seconds: float, server: RedisServer) -> None:
+    def pass_time(self, seconds: float, *servers: RedisServer) -> None:
         """For the process and for Redis, whose clock nobody can set: all it wrote moves into the past."""
         store = self.pipeline._ledger._store
         assert isinstance(store, RedisStore)
@@ -101,16 +101,17 @@ class Shop:
         by = round(seconds * 1e6)
         store._ahead -= by
         store._births = {shard: birth - by for shard, birth in store._births.items()}
-        with Redis.from_url(server.url, protocol=2) as client:
-            age(client, by)
+        for server in servers:
+            with Redis.from_url(server.url, protocol=2) as client:
+                age(client, by)
 
-    def tend(self, *, server: RedisServer, at_most: int = 40) -> int:
+    def tend(self, *servers: RedisServer, at_most: int = 40) -> int:
         """As the caretaker does, until nothing waits, but without its waiting. How many looks that took."""
         for look in range(1, at_most + 1):
             pause = self.pipeline.tend()
             if pause is None:
                 return look
-            self.pass_time(pause, server)
+            self.pass_time(pause, *servers)
         raise AssertionError(
             f"something still waits after {at_most} looks: {self.pipeline._ledger.waiting()}"
         )

@@ -14,7 +14,7 @@ from ..errors import LedgerError, MissingExtraError
 from ..name_lookup import Lookup
 
 try:
-    from redis import Connection, Redis, SSLConnection
+    from redis import VERSION, Connection, Redis, SSLConnection
     from redis import exceptions as said
     from redis.backoff import NoBackoff
     from redis.cluster import RedisCluster
@@ -167,9 +167,8 @@ class ScriptServer:
         if not is_cluster:
             return client
         client.close()
-        del options["retry"]
         try:
-            return RedisCluster.from_url(self._url, cluster_error_retry_attempts=0, **options)
+            return RedisCluster.from_url(self._url, **_ONCE_IN_A_CLUSTER, **options)
         except (RedisError, OSError) as error:
             raise explained(error) from None
 
@@ -231,5 +230,8 @@ def _look_up(connection: Any) -> None:
     except OSError as error:  # the builtin TimeoutError is one
         raise said.ConnectionError(f"name look-up: {type(error).__name__}") from None
 
+
+_ONCE_IN_A_CLUSTER: Final[dict[str, Any]] = {} if VERSION[0] >= 6 else {"cluster_error_retry_attempts": 0}
+"""From version 6 on ``retry`` speaks of the cluster too, and this is deprecated."""
 
 _CONNECTIONS: Final[dict[str, type[Connection]]] = {"redis": _AsksInTime, "rediss": _AsksInTimeOverTls}
