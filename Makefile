@@ -70,7 +70,7 @@ test: setup
 	$(VENV)/bin/python -m pytest -m 'not long and not floor' -n $(JOBS) --dist loadgroup $(PYTEST_ARGS)
 
 test-fast: $(VENV)/.stamp
-	$(VENV)/bin/python -m pytest -m 'not long and not floor' -q --ignore tests/e2e --ignore tests/faults $(PYTEST_ARGS)
+	$(VENV)/bin/python -m pytest -m 'not long and not floor' -q --ignore tests/e2e --ignore tests/faults --ignore tests/package $(PYTEST_ARGS)
 
 test-floor: system-packages $(FLOOR)/.stamp
 	$(FLOOR)/bin/python -m pytest -m 'not long and not newest' tests/floor tests/contracts tests/unit \
