@@ -527,3 +527,19 @@ def test_an_older_copy_under_its_old_birth_is_taken_for_a_loss(shared: StoreLab)
     assert reply.seen[0].grant is None
     shared.advance(70.1)
     assert "plan" in (content(dict(shared.sweep()).get(ORG)) or {})
+
+
+def test_it_adds_up_what_processes_tell_of_their_work(lab: StoreLab) -> None:
+    lab.store.observe([saw(1)], Call(TERMS, sent=2, saved=40))
+    lab.store.sweep(Call(TERMS, saved=2))
+    lab.see(saw(2))
+    totals = lab.store.totals()
+    assert (totals.sent, totals.saved) == (2, 42)
+    assert totals.since > 0
+
+
+def test_the_totals_are_those_of_all_processes(shared: StoreLab) -> None:
+    groups = [Group("organization", f"org_{i}") for i in range(70)]
+    shared.store.observe([saw(1, group) for group in groups], Call(TERMS, sent=1))
+    shared.open().observe([saw(1)], Call(TERMS, sent=1, saved=5))
+    assert shared.open().totals()[:2] == (2, 5)

@@ -26,6 +26,7 @@ from opentelemetry.exporter.posthog.groups.store import (
     Seen,
     Sighting,
     StoreCounts,
+    StoreTotals,
     StoreWaiting,
     healing_of,
 )
@@ -188,6 +189,9 @@ class PlainStore:
 
     def counts(self) -> StoreCounts:
         return StoreCounts()
+
+    def totals(self) -> StoreTotals:
+        return StoreTotals(0, 0, 0)
 
     def show(self, group: Group) -> GroupState | None:
         return self._shelf.groups.get(group)

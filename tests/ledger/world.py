@@ -29,6 +29,7 @@ from opentelemetry.exporter.posthog.groups.store import (
     Reply,
     Sighting,
     StoreCounts,
+    StoreTotals,
     StoreWaiting,
 )
 from opentelemetry.exporter.posthog.groups.updates import Claim
@@ -203,6 +204,9 @@ class Tap:
 
     def counts(self) -> StoreCounts:
         return self.store.counts()
+
+    def totals(self) -> StoreTotals:
+        return self.store.totals()
 
     def show(self, group: Group) -> GroupState | None:
         return self.store.show(group)

@@ -16,7 +16,7 @@ from ..model import Group
 from ..timestamp import rfc3339
 from .environment import usable_settings
 from .exits import OK, PROBLEMS, USAGE
-from .output import ask, duration, out, out_json, plural, table, talk
+from .output import ask, duration, moment, out, out_json, plural, table, talk
 
 if TYPE_CHECKING:
     from ..groups.store import LedgerStore
@@ -153,6 +153,34 @@ def properties_json(state: GroupState) -> list[dict[str, Any]]:
         for name, known in sorted(state.properties.items())
         if name != PRESENCE
     ]
+
+
+@ledger_app.command()
+def status(json_output: Json = False) -> None:
+    """Show what the ledger was good for: updates sent and saved, by all processes that share it.
+
+    An update is saved when a signal named a group and PostHog already had what it said. Processes tell the
+    ledger their figures when they talk to it anyway, so the newest may be minutes old. "groups waiting" have
+    something that PostHog has not acknowledged.
+
+    \b
+    otel-posthog ledger status
+    """
+    store, settings = _opened()
+    try:
+        totals, waits = store.totals(), store.waiting(_terms(settings))
+    finally:
+        store.close()
+    since = rfc3339(totals.since * 1000) if totals.since else None
+    if json_output:
+        out_json({"sent": totals.sent, "saved": totals.saved, "since": since, "groups_waiting": waits.dirty})
+        return
+    out(f"{plural(totals.sent, 'group update')} sent, {totals.saved:,} saved" + _since(totals.since))
+    out(f"{plural(waits.dirty, 'group')} waiting")
+
+
+def _since(micros: int) -> str:
+    return f" since {moment(micros * 1000)}" if micros else ""
 
 
 @ledger_app.command("list")

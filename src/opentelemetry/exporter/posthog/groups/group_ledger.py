@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from ..errors import PostHogExporterError
-from ..model import Group, GroupUpdate, LedgerDecision, Observation, Outcome
+from ..model import Group, GroupUpdate, LedgerDecision, Observation, Outcome, OutcomeKind
 from .backlog import Backlog
 from .decisions import Memory, decide
 from .endings import Endings, Unsaid
@@ -126,7 +126,9 @@ class GroupLedger:
         updates = self._ask(urgent, Haste.NONE) if urgent else []
         if self._must_tend():
             updates += self.tend()
-        self._report("identifies_saved", saved + max(0, received - saved - len(updates)))
+        saved += max(0, received - saved - len(updates))
+        self._line.tally(saved=saved)
+        self._report("identifies_saved", saved)
         return updates
 
     # -- what no export comes for -------------------------------------------------------------------
@@ -302,8 +304,10 @@ class GroupLedger:
 
         While the store is down the ends are kept and told later; the claim's token makes that safe.
         """
+        results = list(results)
         with self._lock:
             self._endings.add(results, self._clock.monotonic())
+        self._line.tally(sent=sum(outcome.kind is OutcomeKind.DELIVERED for _, outcome in results))
         return self._say()
 
     def _say(self) -> list[GroupUpdate]:

@@ -2,7 +2,7 @@
 -- changed meanwhile. Kept word for word beside the Python rule: tests run both on the same calls and compare
 -- every field. Times are microseconds of this server's clock (exact in a double until the year 2255).
 --
--- KEYS  1 the shard itself (hash: birth, marked, floor)   2 groups with something to send (sorted by when)
+-- KEYS  1 the shard itself (hash: birth, marked, floor, sent, saved)   2 groups with something to send (sorted by when)
 --       3 groups with values to let go (sorted by when)   4... one hash a group of the call
 -- ARGV  operation, then what `call` below reads, then the groups of the call
 -- A group's hash: g = type NUL key; t q r b = token, quiet, retry, bucket; of each property <p>:
@@ -26,6 +26,8 @@ local call = {
   life = take_number(),
   interval = take_number(),
   prefix = take(), -- of this shard's group keys, for those that only the index names
+  sent = take_number(), -- for people: updates that arrived, and observations that needed none
+  saved = take_number(),
 }
 local lease = call.window + call.life
 local retention = 2 * lease
@@ -108,6 +110,10 @@ local function meet(store)
 end
 
 local store = meet(read_store())
+if call.sent > 0 or call.saved > 0 then
+  redis.call("HINCRBY", KEYS[1], "sent", digits(call.sent))
+  redis.call("HINCRBY", KEYS[1], "saved", digits(call.saved))
+end
 
 -- groups ----------------------------------------------------------------------------------------------
 

@@ -16,7 +16,17 @@ from typing import TYPE_CHECKING, Final
 from . import ledger
 from .compact import Packer
 from .ledger import Answer, GroupState, Haste, Settlement, Standing, StoreState, Terms
-from .store import SWEEP_LIMIT, Call, Reply, Seen, Sighting, StoreCounts, StoreWaiting, healing_of
+from .store import (
+    SWEEP_LIMIT,
+    Call,
+    Reply,
+    Seen,
+    Sighting,
+    StoreCounts,
+    StoreTotals,
+    StoreWaiting,
+    healing_of,
+)
 
 if TYPE_CHECKING:
     from ..clock import Clock
@@ -56,6 +66,7 @@ class MemoryStore:
         self._due_of: dict[Group, int] = {}  # the entry that counts
         self._resting: dict[Group, int] = {}  # open groups without anything to send, and when to try to pack
         self._state = StoreState(self._now())
+        self._sent = self._saved = 0
         self._evicted = self._full = 0
 
     def _now(self) -> int:
@@ -127,6 +138,8 @@ class MemoryStore:
     def _begin(self, call: Call) -> int:
         now = self._now()
         self._pack_resting(call.terms, now)
+        self._sent += call.sent
+        self._saved += call.saved
         return now
 
     def _reply(self, seen: list[Seen], now: int) -> Reply:
@@ -224,6 +237,10 @@ class MemoryStore:
             counts = StoreCounts(self._evicted, self._full)
             self._evicted = self._full = 0
             return counts
+
+    def totals(self) -> StoreTotals:
+        with self._lock:
+            return StoreTotals(self._sent, self._saved, self._state.birth)
 
     def show(self, group: Group) -> GroupState | None:
         with self._lock:

@@ -22,7 +22,7 @@ from ..model import Group
 from .ledger import GroupState, Haste, Settlement, Terms
 from .redis_client import Command, ScriptServer, explained
 from .redis_values import ended, flag, group_of, id_of, observed, seen_of, state_of, text
-from .store import SWEEP_LIMIT, Call, Reply, Seen, Sighting, StoreCounts, StoreWaiting
+from .store import SWEEP_LIMIT, Call, Reply, Seen, Sighting, StoreCounts, StoreTotals, StoreWaiting
 
 if TYPE_CHECKING:
     from ..clock import Clock
@@ -129,7 +129,10 @@ class RedisStore:
 
     def _ask(self, parts: Sequence[_Part], call: Call) -> Reply:
         """Send all parts; what came back of those that were answered."""
-        answers = self._server.run([self._command(part, call) for part in parts])
+        told = call._replace(sent=0, saved=0)  # once a round trip
+        answers = self._server.run(
+            [self._command(part, told if place else call) for place, part in enumerate(parts)]
+        )
         seen: list[Seen] = []
         births: dict[int, int] = {}
         now, failure = 0, None
@@ -156,7 +159,8 @@ class RedisStore:
             latest = self._now() + int(PATIENCE * self._timeout * 1e6) if self._ahead else _FOREVER
         return [
             len(keys), *keys, part.operation, latest, birth, flag(contradicted),
-            call.terms.window, call.terms.life, call.terms.interval, f"{tag}:g:", *part.arguments,
+            call.terms.window, call.terms.life, call.terms.interval, f"{tag}:g:",
+            call.sent, call.saved, *part.arguments,
         ]  # fmt: skip
 
     def _meet(self, server_now: int, warnings: Sequence[str]) -> None:
@@ -210,6 +214,19 @@ class RedisStore:
         with self._lock:
             warnings, self._warnings = tuple(self._warnings), []
         return StoreCounts(warnings=warnings)
+
+    def totals(self) -> StoreTotals:
+        def ask(pipe: Any) -> None:
+            for shard in range(SHARDS):
+                pipe.hmget(f"{self._tag(shard)}:store", "sent", "saved", "birth")
+
+        answers = self._server.ask(ask)
+        births = [int(birth) for _, _, birth in answers if birth is not None]
+        return StoreTotals(
+            sum(int(sent or 0) for sent, _, _ in answers),
+            sum(int(saved or 0) for _, saved, _ in answers),
+            min(births, default=0),
+        )
 
     def show(self, group: Group) -> GroupState | None:
         raw = self._server.hash_at(self._key(_shard(group), group))

@@ -23,7 +23,17 @@ from . import ledger
 from .ledger import DAY, GroupState, Haste, Settlement, Terms
 from .ledger_file import LedgerFile
 from .sqlite_tables import SCRIPT, Moments, Tables
-from .store import SWEEP_LIMIT, Call, Reply, Seen, Sighting, StoreCounts, StoreWaiting, healing_of
+from .store import (
+    SWEEP_LIMIT,
+    Call,
+    Reply,
+    Seen,
+    Sighting,
+    StoreCounts,
+    StoreTotals,
+    StoreWaiting,
+    healing_of,
+)
 
 if TYPE_CHECKING:
     from ..clock import Clock
@@ -133,6 +143,8 @@ class SqliteStore:
             met = ledger.meet(store, known, now, contradicted=contradicted)
             if met != store:
                 tables.keep_store(met)
+            if call.sent or call.saved:
+                tables.add_totals(call.sent, call.saved)
             lost = contradicted or (bool(known) and known != met.birth)
             work = _Work(tables, moments, met, call.terms, lost=lost)
             yield work
@@ -159,6 +171,10 @@ class SqliteStore:
 
     def counts(self) -> StoreCounts:
         return StoreCounts(warnings=self._file.take_warnings())
+
+    def totals(self) -> StoreTotals:
+        with self._file.reading() as connection:
+            return StoreTotals(*Tables(connection).totals())
 
     def show(self, group: Group) -> GroupState | None:
         with self._file.reading() as connection:

@@ -28,6 +28,8 @@ class Call(NamedTuple):
     contradicted: frozenset[Group] = (
         frozenset()
     )  # of which older stamps were answered than before: a restored copy
+    sent: int = 0  # updates that arrived, and observations that needed none, since the last call
+    saved: int = 0
 
 
 class Sighting(NamedTuple):
@@ -59,6 +61,14 @@ class StoreWaiting(NamedTuple):
 
     dirty: int
     due_in: float | None
+
+
+class StoreTotals(NamedTuple):
+    """What all processes have told a store of their work, in this life of it."""
+
+    sent: int  # updates that PostHog acknowledged
+    saved: int  # observations that needed no update
+    since: int  # the store's clock, µs
 
 
 class StoreCounts(NamedTuple):
@@ -108,6 +118,10 @@ class LedgerStore(Protocol):
     def waiting(self, terms: Terms) -> StoreWaiting: ...
 
     def counts(self) -> StoreCounts: ...
+
+    def totals(self) -> StoreTotals:
+        """For people: what this ledger was good for. Nearly exact: calls whose answer is lost count twice."""
+        ...
 
     def show(self, group: Group) -> GroupState | None:
         """For people: the whole state of one group."""

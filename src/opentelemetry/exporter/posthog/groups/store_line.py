@@ -45,8 +45,9 @@ class StoreLine:
         self.start_afresh()
 
     def start_afresh(self) -> None:
-        self._lock = threading.Lock()  # guards _contradicted
+        self._lock = threading.Lock()  # guards the next two lines
         self._contradicted: set[Group] = set()
+        self._sent = self._saved = 0  # that the store's totals do not hold yet
         self.ahead_ns = 0
         self.back_at = float("-inf")  # monotonic seconds until which the store is left in peace
 
@@ -60,14 +61,21 @@ class StoreLine:
         with self._lock:
             self._contradicted.add(group)
 
+    def tally(self, *, sent: int = 0, saved: int = 0) -> None:
+        """For the store's totals; told with the next call, whenever that is."""
+        with self._lock:
+            self._sent += sent
+            self._saved += saved
+
     def ask(self, question: Callable[[Call], Reply]) -> Reply | None:
         """The store's reply; None when it is down, or was a moment ago."""
         if self.is_down:
             return None
         with self._lock:
             contradicted = frozenset(self._contradicted)
+            sent, saved = self._sent, self._saved
         try:
-            reply = question(Call(self._terms, contradicted))
+            reply = question(Call(self._terms, contradicted, sent, saved))
         except PostHogExporterError as error:
             self.failed(error)
             return None
@@ -76,9 +84,11 @@ class StoreLine:
             return None
         if reply.error is not None:
             self.failed(reply.error)
-        if contradicted:
+        if contradicted or sent or saved:
             with self._lock:
                 self._contradicted -= contradicted
+                self._sent -= sent
+                self._saved -= saved
         if self._store.remote:
             self._compare_clocks(reply)
         return reply
