@@ -85,6 +85,27 @@ def test_other_content_waits_until_an_unanswered_request_can_no_longer_land() ->
     assert lab.profile() == {"plan": "pro"}
 
 
+class Bell:
+    """A caretaker that only notes that it was called."""
+
+    alive = False
+    rung = 0
+
+    def wake(self) -> None:
+        self.rung += 1
+
+
+def test_what_a_flush_could_not_deliver_is_looked_after_though_no_export_comes() -> None:
+    lab = Lab(life=60.0, max_retries=0)
+    lab.double.fail(Fault(reset="after", times=2))
+    lab.export(lab.says(1, plan="team"))
+    lab.clock.advance(61.0)
+    bell = Bell()
+    lab.pipeline.employ(bell)  # type: ignore[arg-type]
+    assert lab.pipeline.force_flush(1.0) is False
+    assert bell.rung == 1
+
+
 def test_shutdown_of_a_memory_ledger_sends_what_cools_as_its_last_act() -> None:
     lab = Lab(life=60.0, max_retries=0)
     lab.double.fail(Fault(reset="after"))

@@ -415,6 +415,8 @@ class Pipeline:
             self._flush_groups(deadline)
             if self._drainer is not None:
                 self._drainer.drain_once(self._end_of_round(deadline))
+        self._pass_notices_on()
+        self._wake_caretaker()  # what was not delivered waits, and no export may come for it
         return self._ledger.clean()
 
     def _flush_groups(self, deadline: float) -> None:
