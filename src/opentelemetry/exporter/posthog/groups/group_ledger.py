@@ -25,8 +25,9 @@ from ..model import Group, GroupUpdate, LedgerDecision, Observation, Outcome, Ou
 from .backlog import Backlog
 from .decisions import Memory, decide
 from .endings import Endings, Unsaid
+from .flapping import flapping
 from .ledger import SECOND, Answers, Haste, Standing, Terms
-from .notices import Notice, Notices, flapping, late_first_sight
+from .notices import Notice, Notices, late_first_sight
 from .observed import Observed
 from .pace import PAGE
 from .pocket import MAX_GROUPS as POCKET_GROUPS
@@ -348,9 +349,9 @@ class GroupLedger:
             if late is not None:
                 self._count("late_first_sight", 1)
                 self._notices.add(late)
-            for notice in flapping(update, seen.grant):
+            for restless in flapping(seen.group, seen.grant.content, reply.now):
                 self._count("flapping", 1)
-                self._notices.add(notice)
+                self._notices.add(Notice(f"flapping:{restless.type}:{restless.name}", restless.message))
             updates.append(update)
         return updates
 

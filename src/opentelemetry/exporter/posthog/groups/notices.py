@@ -8,13 +8,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from ..model import GroupUpdate
-    from .ledger import Grant
 
 LATE: Final = 300 * 1_000_000_000
 """Nanoseconds after its event time from which a first sight is worth telling."""
-
-FLAPPING_TURNS: Final = 10
-"""Changes of one property of one group within ten minutes. People change plans less often than that."""
 
 MAX_KINDS: Final = 256
 """Kinds remembered as said: they hold property names, which are the application's to choose."""
@@ -68,23 +64,3 @@ def late_first_sight(update: GroupUpdate, now_ns: int, *, durable: bool) -> Noti
         "so after a restart such late news can set a profile back until the next newer signal. "
         "A durable ledger (OTEL_EXPORTER_POSTHOG_LEDGER) prevents it.",
     )
-
-
-def flapping(update: GroupUpdate, granted: Grant) -> list[Notice]:
-    """The properties of a grant that never rest."""
-    notices: list[Notice] = []
-    for name, sent in granted.content.items():
-        if sent.history.turns < FLAPPING_TURNS:
-            continue
-        sides = sorted({sent.history.service or "?", sent.history.other or "?"})
-        who = f"service {sides[0]}" if len(sides) == 1 else f"services {sides[0]} and {sides[1]}"
-        notices.append(
-            Notice(
-                f"flapping:{update.group.type}:{name}",
-                f"group property {name!r} of type {update.group.type!r} never rests: "
-                f"{sent.history.turns} changes within ten minutes, seen by {who}. "
-                "Each is an update that PostHog bills; leave out counters and times of requests, "
-                "or let one service alone speak of it.",
-            )
-        )
-    return notices
