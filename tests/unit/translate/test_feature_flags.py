@@ -91,6 +91,14 @@ def test_posthog_stores_one_exposure_a_day_for_each_user_flag_answer_and_organiz
     assert not lab.double.findings, lab.double.explain()
 
 
+def test_an_idempotency_key_of_the_application_comes_before_that() -> None:
+    keyed = [capture({**VARIANT, "posthog.idempotency_key": key}).uuid for key in ("1", "2", "1")]
+
+    assert keyed[0] == keyed[2]
+    assert keyed[0] != keyed[1]
+    assert capture(VARIANT).uuid == capture(VARIANT).uuid
+
+
 def test_another_event_that_carries_a_flag_can_be_broken_down_by_it() -> None:
     """[P-FLAGS]"""
     attributes = {key: VARIANT[key] for key in ("feature_flag.key", "feature_flag.result.variant")}

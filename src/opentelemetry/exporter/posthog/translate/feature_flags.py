@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from ..identifiers import keyed_uuid
+from .captures import idempotency_key
 from .properties import clean_text, name_of
 
 if TYPE_CHECKING:
@@ -55,8 +56,10 @@ def with_flag(capture: Capture, attributes: Mapping[str, object], evaluation: st
         value = attributes.get(key)
         if isinstance(value, str) and value:
             properties[own_name] = clean_text(value)
-    fact = json.dumps([capture.distinct_id, flag, answer, sorted(capture.groups.items())])
-    uuid = keyed_uuid(CALLED, fact, capture.time_ns)
+    uuid = capture.uuid
+    if idempotency_key(attributes) is None:  # else the application has said what is the same fact
+        fact = json.dumps([capture.distinct_id, flag, answer, sorted(capture.groups.items())])
+        uuid = keyed_uuid(CALLED, fact, capture.time_ns)
     return capture._replace(name=CALLED, uuid=uuid, properties=properties)
 
 
