@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.redis_shop import Shop
+from tests.faults.ledger_shop import Shop
 from tests.servers import RedisServer, free_ports, running_cluster, running_redis
 
 LONGEST = 2.5

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.faults.redis_shop import Shop
+from tests.faults.ledger_shop import Shop
 from tests.servers import RedisServer, running_redis
 
 LONGEST_ONCE = 1.0

@@ -163,11 +163,13 @@ class SqliteStore:
 
     def waiting(self, terms: Terms) -> StoreWaiting:
         with self._file.reading() as connection:
-            dirty, first = Tables(connection).waiting()
+            dirty, first, store = Tables(connection).waiting()
         if first is None:
             return StoreWaiting(dirty, None)
-        now = self._clock.monotonic() if self._boot is not None else self._clock.time_ns() / 1e9
-        return StoreWaiting(dirty, max(0.0, first / 1e6 - now))
+        wall = self._clock.time_ns() / 1e9
+        now = self._clock.monotonic() if self._boot is not None else wall
+        held = ledger.grants_from(store, terms) / 1e6 - wall
+        return StoreWaiting(dirty, max(0.0, first / 1e6 - now, held))
 
     def counts(self) -> StoreCounts:
         return StoreCounts(warnings=self._file.take_warnings())

@@ -224,12 +224,15 @@ class Tables:
     def _named(self, statement: str, *values: int) -> list[Group]:
         return [Group(plain(type_), plain(key)) for type_, key in self._ask(statement, values).fetchall()]
 
-    def waiting(self) -> tuple[int, int | None]:
-        """How many groups have something to send, and when the first of them is due (stored clock)."""
-        return cast(
+    def waiting(self) -> tuple[int, int | None, StoreState]:
+        """How many groups have something to send, when the first of them is due (stored clock), and what the
+        file knows of itself."""
+        row = self._ask("SELECT birth, marked, floor FROM ledger_store").fetchone()
+        dirty, first = cast(
             "tuple[int, int | None]",
             self._ask("SELECT count(*), min(due) FROM ledger_group WHERE due IS NOT NULL").fetchone(),
         )
+        return dirty, first, StoreState(0) if row is None else StoreState(*row)
 
 
 def _history(text: str | None) -> History:

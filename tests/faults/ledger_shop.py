@@ -1,4 +1,4 @@
-"""A pipeline over a ledger in a real Redis, PostHog's double in memory, and time that can leap."""
+"""A pipeline over a real ledger, PostHog's double in memory, and time that can leap."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from redis import Redis
@@ -29,14 +30,16 @@ STORE_PAUSE = 5.1
 
 
 class LeapingClock:
-    """The machine's clocks, which a test may set forward: a real server's clock goes on beside it."""
+    """The machine's clocks, which a test may set forward. Beside a real server, whose clock goes on as it
+    does, the time of day stays."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, day_stays: bool) -> None:
         self._real = SystemClock()
+        self._day_stays = day_stays
         self._leapt = 0.0
 
     def time_ns(self) -> int:
-        return self._real.time_ns()
+        return self._real.time_ns() + (0 if self._day_stays else round(self._leapt * 1e9))
 
     def monotonic(self) -> float:
         return self._real.monotonic() + self._leapt
@@ -57,10 +60,10 @@ class Exported(NamedTuple):
 class Shop:
     """One process's exporter. ``life``: seconds for which an unanswered request may still arrive."""
 
-    def __init__(self, url: str, *, double: PostHogDouble | None = None, **options: Any) -> None:
-        self.clock = LeapingClock()
+    def __init__(self, ledger: str | None, *, double: PostHogDouble | None = None, **options: Any) -> None:
+        self.clock = LeapingClock(day_stays=ledger is not None and "://" in ledger)
         self.double = double or PostHogDouble(clock=self.clock, min_retry_delay=0.0)
-        self.settings = some_settings(ledger=url, **options)
+        self.settings = replace(some_settings(ledger=ledger), **options)
         self.said: list[str] = []
         self.diagnostics = Diagnostics(clock=self.clock, logger=_listened_to(self.said))
         self.pipeline = assemble(
@@ -95,9 +98,10 @@ class Shop:
 
     def pass_time(self, seconds: float, *servers: RedisServer) -> None:
         """For the process and for Redis, whose clock nobody can set: all it wrote moves into the past."""
-        store = self.pipeline._ledger._store
-        assert isinstance(store, RedisStore)
         self.clock.leap(seconds)
+        store = self.pipeline._ledger._store
+        if not isinstance(store, RedisStore):
+            return
         by = round(seconds * 1e6)
         store._ahead -= by
         store._births = {shard: birth - by for shard, birth in store._births.items()}
@@ -137,7 +141,7 @@ class Shop:
 
 def _listened_to(said: list[str]) -> logging.Logger:
     """A logger of its own, which writes down what it is told."""
-    logger = logging.Logger("tests.redis_shop")
+    logger = logging.Logger("tests.ledger_shop")
 
     class Listener(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
