@@ -76,6 +76,10 @@ class Service:
     def _said(self, text: str) -> int:
         return sum(text in line for line in self.lines)
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def stop(self, signum: int = signal.SIGTERM) -> int:
         """Send a signal, wait for the end; the exit code."""
         self._process.send_signal(signum)

@@ -1,0 +1,207 @@
+"""The judgement of a run, from what its processes wrote down, the ledger wrote down, and PostHog holds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from tests.fleet.oracle import differences, transitions, truth
+from tests.fleet.script import Signal
+from tests.fleet.store_log import Sums
+
+Lines = Sequence[Mapping[str, Any]]
+Books = Mapping[int, Lines]
+
+
+def acknowledged(lines: Lines) -> set[int]:
+    """Signals of whose export a process heard SUCCESS."""
+    return {n for line in lines if line["what"] == "exported" and line["ok"] for n in line["signals"]}
+
+
+def heard_of(books: Books) -> set[int]:
+    """Signals that any process has exported, well or not."""
+    return {
+        n for lines in books.values() for line in lines if line["what"] == "exported" for n in line["signals"]
+    }
+
+
+def only_touched(lines: Lines, signals: Sequence[Signal]) -> set[int]:
+    """Acknowledged signals of a killed process that told it nothing but a newer time of what it had said
+    before. That time was still to be carried to the shared ledger, and may have died with the process: the
+    one thing of which an acknowledgement makes no promise.
+    """
+    said: set[tuple[str, str]] = set()
+    touched: set[int] = set()
+    for line in lines:
+        if line["what"] != "exported":
+            continue
+        for n in line["signals"]:
+            what = (signals[n].organization, repr(sorted(signals[n].said.items())))
+            if what in said and line["ok"]:
+                touched.add(n)
+            said.add(what)
+    return touched
+
+
+class Flight(NamedTuple):
+    """One request with an update of a group, from its start until it is surely over (monotonic seconds)."""
+
+    began: float
+    over: float
+    uuid: str
+
+
+def flights(books: Books, *, life: float) -> dict[str, list[Flight]]:
+    """Organization -> its updates in the air, by their start. Unanswered ones stay there for ``life``."""
+    found: dict[str, list[Flight]] = {}
+    for lines in books.values():
+        answers = {line["number"]: line for line in lines if line["what"] == "answered"}
+        for line in lines:
+            if line["what"] != "sent":
+                continue
+            answer = answers.get(line["number"])
+            unknown = answer is None or answer["unknown"]
+            over = line["at"] + life if answer is None or unknown else answer["at"]
+            if answer is not None and not answer["left"]:
+                continue
+            for organization, uuid in line["updates"]:
+                found.setdefault(organization, []).append(Flight(line["at"], over, uuid))
+    return {organization: sorted(those) for organization, those in found.items()}
+
+
+def collisions(flights: Mapping[str, Sequence[Flight]]) -> list[str]:
+    """Organizations of which two different contents were in the air together."""
+    return [
+        organization
+        for organization, those in flights.items()
+        if any(
+            later.began < earlier.over and later.uuid != earlier.uuid
+            for n, earlier in enumerate(those)
+            for later in those[n + 1 :]
+        )
+    ]
+
+
+def attempts(books: Books) -> tuple[int, int]:
+    """Updates that left a process, and those of them of which it never learned how they ended."""
+    sent = unknown = 0
+    for lines in books.values():
+        answers = {line["number"]: line for line in lines if line["what"] == "answered"}
+        for line in lines:
+            if line["what"] == "sent":
+                answer = answers.get(line["number"])
+                left = answer is None or answer["left"]
+                sent += len(line["updates"]) * left
+                unknown += len(line["updates"]) * (left and (answer is None or answer["unknown"]))
+    return sent, unknown
+
+
+def arrivals(books: Books, signals: Sequence[Signal]) -> list[tuple[int, Signal]]:
+    """All signals in the order in which exports began, with the number of their export."""
+    exports = sorted(
+        (line["began"], line["signals"])
+        for lines in books.values()
+        for line in lines
+        if line["what"] == "exported"
+    )
+    return [(number, signals[n]) for number, (_, those) in enumerate(exports) for n in those]
+
+
+@dataclass
+class Run:
+    """What was found when everything had come to rest."""
+
+    signals: Sequence[Signal]
+    books: Books
+    killed: Sequence[int]  # process ids
+    profiles: Mapping[str, Mapping[str, Any]]
+    updates: int  # group updates that PostHog took, each as often as it arrived
+    captured: set[int]  # signals whose event PostHog holds
+    store: Sums | None  # None: each process had a ledger of its own
+    came_to_rest: bool
+    life: float
+    seconds: float = 0.0
+    complaints: list[str] = field(default_factory=list)
+
+    def judge(self) -> None:
+        """Fill ``complaints``: empty when every promise was kept."""
+        self._profiles()
+        self._bound()
+        self._the_air()
+        self._captures()
+        if not self.came_to_rest:
+            self.complaints.append("rest: the ledger still had something to send when patience was over")
+
+    @property
+    def excused(self) -> set[int]:
+        return {n for pid in self.killed for n in only_touched(self.books.get(pid, ()), self.signals)}
+
+    def _profiles(self) -> None:
+        # What a replacement said again is as good as any other's: only what nobody else has said is excused.
+        living = {pid: lines for pid, lines in self.books.items() if pid not in self.killed}
+        allowed = truth(self.signals, self.excused - heard_of(living))
+        unsure = sum(any(len(values) > 1 for values in those.values()) for those in allowed.values())
+        if unsure > len(allowed) // 10:
+            self.complaints.append(f"oracle: it knows the truth of too few organizations ({unsure} unsure)")
+        for organization, what in sorted(differences(allowed, self.profiles).items()):
+            self.complaints.append(f"profile: {organization}: {what}")
+
+    @property
+    def bound(self) -> int:
+        """Group updates that may arrive at most."""
+        _, unknown = attempts(self.books)
+        if self.store is None:
+            return transitions(arrivals(self.books, self.signals)) + unknown
+        return self.store.transitions + unknown + self.store.takeovers + self.store.forgotten
+
+    def _bound(self) -> None:
+        sent, unknown = attempts(self.books)
+        if self.store is not None and sent > self.store.claims + unknown:
+            self.complaints.append(f"claims: {sent} group updates were sent under {self.store.claims} claims")
+        if sent > self.bound or self.updates > self.bound:
+            self.complaints.append(
+                f"bound: {self.updates} group updates arrived, {sent} were sent, {self.bound} allowed: "
+                f"{self.store}, {unknown} unknown"
+            )
+        if not self.updates <= sent:
+            self.complaints.append(f"books: {self.updates} group updates arrived, but {sent} were sent")
+
+    def _the_air(self) -> None:
+        for organization in collisions(flights(self.books, life=self.life)):
+            self.complaints.append(f"air: two contents of {organization} were in the air together")
+
+    def _captures(self) -> None:
+        for pid, lines in self.books.items():
+            missing = acknowledged(lines) - self.captured
+            if missing:
+                self.complaints.append(f"captures: {len(missing)} that process {pid} was told of are missing")
+            last = lines[-1] if lines else {}
+            if pid not in self.killed and not (last.get("what") == "summed up" and last["balanced"]):
+                self.complaints.append(f"balance: process {pid} ended with {last}")
+
+    def figures(self) -> str:
+        """One line for people."""
+        sent, unknown = attempts(self.books)
+        slowest = max(
+            line["at"] - line["began"]
+            for lines in self.books.values()
+            for line in lines
+            if line["what"] == "exported"
+        )
+        return (
+            f"{len(self.signals)} signals of {len(self.profiles)} organizations in {self.seconds:.1f} s: "
+            f"{self.updates} updates arrived, {sent} sent, {self.bound} allowed "
+            f"({self.store}, {unknown} unknown); {len(self.killed)} killed, "
+            f"{len(self.excused)} touches excused, slowest export {slowest:.2f} s, notes {dict(sorted(noted(self.books.values()).items()))}"
+        )
+
+
+def noted(books: Iterable[Lines]) -> Counter[str]:
+    """What the exporters counted, over all processes."""
+    total: Counter[str] = Counter()
+    for lines in books:
+        notes = [line["notes"] for line in lines if "notes" in line]
+        total.update(notes[-1] if notes else {})
+    return total

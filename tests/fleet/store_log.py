@@ -1,0 +1,167 @@
+"""What a shared ledger did, in its own order, read from what it wrote by itself: Redis' append-only file, and
+a table that triggers fill in a SQLite file. Nothing here asks the ledger's code."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
+from itertools import groupby
+from pathlib import Path
+from typing import NamedTuple
+
+SECOND = 1_000_000
+
+
+class Step(NamedTuple):
+    """One call's effect on one group: its token, and the stamps of properties that were written."""
+
+    group: str
+    token: int
+    quiet: int
+    wants: Mapping[str, str]
+
+
+LOSS = Step("", 0, 0, {})
+"""The ledger forgot everything."""
+
+
+class Sums(NamedTuple):
+    """What the bound on group updates is made of."""
+
+    transitions: int = 0  # calls after which a wanted value of a group was another; its first sight is one
+    claims: int = 0
+    takeovers: int = 0  # claims of a group whose last holder never said how it ended
+    forgotten: int = 0  # groups known when the ledger forgot everything, summed over such losses
+
+
+def sums(steps: Iterable[Step], *, lease: float) -> Sums:
+    """``lease`` is seconds. A claim takes the clock (µs) for its token, any other call counts one on; so a
+    token that jumped is a claim.
+    """
+    transitions = claims = takeovers = forgotten = 0
+    wants: dict[str, dict[str, str]] = {}
+    tokens: dict[str, tuple[int, int, bool]] = {}  # token, quiet, held
+    for step in steps:
+        if step is LOSS:
+            forgotten += len(wants)
+            wants, tokens = {}, {}
+            continue
+        known = wants.get(step.group)
+        changed = known is None
+        known = wants.setdefault(step.group, {})
+        for name, stamp in step.wants.items():
+            if name not in known or known[name][32:] != stamp[32:]:
+                changed = True
+            known[name] = stamp
+        transitions += changed
+        token, quiet, held = tokens.get(step.group, (0, 0, False))
+        if step.token > token + 1 and step.quiet != quiet:
+            claims += 1
+            takeovers += held and step.token - token >= lease * SECOND
+            held = True
+        elif step.token == token + 1:
+            held = False
+        tokens[step.group] = step.token, step.quiet, held
+    return Sums(transitions, claims, takeovers, forgotten)
+
+
+# -- Redis ----------------------------------------------------------------------------------------------
+
+
+def redis_steps(directory: Path) -> Iterator[Step]:
+    """The steps in the append-only files of a server's directory, in order."""
+    now: dict[bytes, dict[str, str]] = {}
+    for path in sorted(directory.glob("appendonlydir/*.incr.aof")):
+        for command in commands(path.read_bytes()):
+            name, *arguments = command
+            if name.upper() == b"FLUSHALL":
+                now.clear()
+                yield LOSS
+            elif name.upper() == b"HSET" and b":g:" in arguments[0]:
+                group = now.setdefault(arguments[0], {})
+                fields = [one.decode() for one in arguments[1:]]
+                written = dict(zip(fields[::2], fields[1::2], strict=True))
+                group.update(written)
+                wants = {field[2:]: stamp for field, stamp in written.items() if field.startswith("w:")}
+                yield Step(group["g"].partition("\0")[2], int(group["t"]), int(group["q"]), wants)
+
+
+def commands(raw: bytes) -> Iterator[list[bytes]]:
+    """The commands of an append-only file; a torn last one is left out, as the server does."""
+    position = 0
+
+    def line() -> bytes:
+        nonlocal position
+        end = raw.index(b"\r\n", position)
+        found, position = raw[position:end], end + 2
+        return found
+
+    while position < len(raw):
+        parts: list[bytes] = []
+        try:
+            for _ in range(int(line()[1:])):
+                length = int(line()[1:])
+                if position + length + 2 > len(raw):
+                    return
+                parts.append(raw[position : position + length])
+                position += length + 2
+        except ValueError:
+            return
+        yield parts
+
+
+# -- SQLite ---------------------------------------------------------------------------------------------
+
+TRIGGERS = """
+CREATE TABLE fleet_log(
+    seq INTEGER PRIMARY KEY, call INTEGER, group_key TEXT, token INTEGER, quiet INTEGER, name TEXT, want TEXT
+);
+CREATE TABLE fleet_call(one INTEGER PRIMARY KEY, call INTEGER);
+INSERT INTO fleet_call VALUES(1, 0);
+INSERT INTO fleet_log(call, group_key, token, quiet, name, want)
+    SELECT -g.id, g.key, g.token, g.quiet, p.name, p.want FROM ledger_group g JOIN ledger_prop p ON p.group_id = g.id
+    ORDER BY g.id;
+CREATE TRIGGER fleet_new AFTER INSERT ON ledger_group BEGIN
+    UPDATE fleet_call SET call = call + 1;
+    INSERT INTO fleet_log(call, group_key, token, quiet) SELECT call, NEW.key, NEW.token, NEW.quiet FROM fleet_call;
+END;
+CREATE TRIGGER fleet_old AFTER UPDATE ON ledger_group BEGIN
+    UPDATE fleet_call SET call = call + 1;
+    INSERT INTO fleet_log(call, group_key, token, quiet) SELECT call, NEW.key, NEW.token, NEW.quiet FROM fleet_call;
+END;
+CREATE TRIGGER fleet_prop AFTER INSERT ON ledger_prop BEGIN
+    INSERT INTO fleet_log(call, group_key, token, quiet, name, want)
+        SELECT c.call, g.key, g.token, g.quiet, NEW.name, NEW.want
+        FROM fleet_call c, ledger_group g WHERE g.id = NEW.group_id;
+END;
+"""  # noqa: E501 - SQL
+
+
+def watch_sqlite(path: Path) -> None:
+    """Let a ledger's file write down by itself what happens to it, from when the ledger has made it."""
+    while not _is_made(path):
+        time.sleep(0.01)
+    with closing(sqlite3.connect(path, isolation_level=None, timeout=30)) as connection:
+        connection.executescript(f"BEGIN IMMEDIATE;{TRIGGERS}COMMIT;")
+
+
+def _is_made(path: Path) -> bool:
+    if not path.exists():
+        return False
+    with closing(sqlite3.connect(path, timeout=30)) as connection:
+        found = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'ledger_prop'").fetchone()
+    return found is not None
+
+
+def sqlite_steps(path: Path) -> Iterator[Step]:
+    """The steps since :func:`watch_sqlite`, in order, after what was there by then."""
+    with closing(sqlite3.connect(path, timeout=30)) as connection:
+        rows = connection.execute(
+            "SELECT call, group_key, token, quiet, name, want FROM fleet_log ORDER BY seq"
+        ).fetchall()
+    for _, together in groupby(rows, key=lambda row: row[0]):
+        call = list(together)
+        _, group, token, quiet, _, _ = call[0]
+        yield Step(group, token, quiet, {row[4]: row[5] for row in call if row[4] is not None})
