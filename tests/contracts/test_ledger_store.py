@@ -360,6 +360,7 @@ def test_a_store_that_lost_its_memory_says_so_to_who_knew_it(shared: StoreLab) -
 
 
 def test_after_a_noticed_loss_nothing_is_granted_for_a_lease(shared: StoreLab) -> None:
+    """[P-LEDGER-LOSS]"""
     shared.see(saw(LATER, plan="team"))
     assert shared.lose is not None
     shared.lose()

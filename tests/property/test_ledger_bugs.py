@@ -39,6 +39,7 @@ def playable() -> list[object]:
 
 @pytest.mark.parametrize(("story", "kind"), playable())
 def test_a_story_ends_well(story: Story, kind: str, request: pytest.FixtureRequest) -> None:
+    """[P-STORE-DOWN] among others: nothing is sent by one process's own view."""
     with bench_of(kind, request) as bench:
         world = World(bench, life=story.life)
         story.play(world)

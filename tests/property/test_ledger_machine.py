@@ -225,6 +225,7 @@ SOME = {"plain": 80, "memory": 40, "sqlite": 12, "redis": 6}
 def test_profiles_end_on_the_newest_truth_whatever_happens(
     opened: Callable[[], AbstractContextManager[Bench]], request: pytest.FixtureRequest
 ) -> None:
+    """[P-ONE-WRITER]"""
     lives(opened, SOME[request.node.callspec.params["opened"]], 30, seed=True)
 
 

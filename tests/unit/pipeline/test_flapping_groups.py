@@ -43,6 +43,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
 def test_each_restless_property_is_told_once_with_both_services_and_how_often(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    """[P-FLAPPING]"""
     caplog.set_level(logging.INFO, "tests.lab")
     lab = Lab()
     run_for(lab, 400, "api", "worker")
@@ -72,6 +73,7 @@ def test_what_rests_is_not_told_of(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_the_bucket_bounds_the_bill() -> None:
+    """[P-BUCKET]"""
     lab = Lab()
     seconds = 300
     run_for(lab, seconds, "api", "worker")
