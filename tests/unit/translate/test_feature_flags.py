@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.trace import Span
 
 from opentelemetry.exporter.posthog.model import Capture
 from tests.builders import a_log, a_span, translated
@@ -108,6 +109,45 @@ def test_another_event_that_carries_a_flag_can_be_broken_down_by_it() -> None:
     assert made.name == "GET /"
     assert made.properties["$feature/new-editor"] == "blue"
     assert "$feature_flag" not in made.properties
+
+
+def test_what_openfeatures_hook_leaves_on_a_span_is_on_the_spans_event() -> None:
+    """[P-FLAGS] Its hook adds span events, with the value as JSON text."""
+
+    def evaluating(span: Span) -> None:
+        for key, variant, value in (
+            ("new-editor", "on", "true"),
+            ("theme", "dark", '"#000"'),
+            ("tax", "", "7"),
+        ):
+            attributes = {"feature_flag.key": key, "feature_flag.result.value": value}
+            if variant:
+                attributes["feature_flag.result.variant"] = variant
+            span.add_event("feature_flag.evaluation", attributes)
+        span.add_event("cache missed", {"feature_flag.key": "other", "feature_flag.result.variant": "on"})
+
+    span = a_span("GET /", {"organization.id": "org_1"}, during=evaluating)
+    made, without = translated(span, feature_flags=True).capture, translated(span).capture
+
+    assert made is not None
+    assert without is not None
+    assert made.name == "GET /"
+    told = {name: value for name, value in made.properties.items() if name not in without.properties}
+    assert told == {"$feature/new-editor": True, "$feature/theme": "dark"}
+
+
+def test_a_loop_that_evaluates_flags_does_not_blow_an_event_up() -> None:
+    def evaluating(span: Span) -> None:
+        for number in range(100):
+            span.add_event(
+                "feature_flag.evaluation",
+                {"feature_flag.key": f"flag {number}", "feature_flag.result.variant": "on"},
+            )
+
+    made = translated(a_span("GET /", during=evaluating), feature_flags=True).capture
+
+    assert made is not None
+    assert len([name for name in made.properties if name.startswith("$feature/")]) == 64
 
 
 @pytest.mark.parametrize(

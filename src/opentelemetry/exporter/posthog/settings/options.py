@@ -217,7 +217,7 @@ OPTIONS: tuple[Option, ...] = (
     _switch(
         "feature_flags", Topic.SELECTION,
         "Makes `$feature_flag_called` of the log event `feature_flag.evaluation`, and adds `$feature/<key>` to "
-        "events that carry an evaluated flag.",
+        "events whose signal evaluated flags.",
         "Experiments count it as exposure. Leave it off where PostHog's own SDK evaluates, which sends it too.",
     ),
     _switch(

@@ -10,7 +10,7 @@ one that does (the property names that a group type has so far). Time and random
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from opentelemetry.sdk.trace import ReadableSpan
@@ -22,7 +22,7 @@ from ..uuid7 import RANDOM_BITS, uuid7
 from . import logs, notes, spans
 from .captures import CaptureMaker, MakeUuid
 from .constants import IdentityTable, Origin, OriginReader, Scope, scope_of
-from .feature_flags import EVALUATION, KEY, with_flag
+from .feature_flags import FlagTeller
 from .groups import EVICTED, NOTHING, Found, GroupFinder
 from .hooks import Hooks
 from .identity import user_of
@@ -35,6 +35,7 @@ from .signals import Subject, copied
 
 if TYPE_CHECKING:
     from opentelemetry.sdk._logs import ReadableLogRecord
+    from opentelemetry.sdk.trace import Event
 
     from ..model import Capture, JsonValue, Observation
     from ..settings.model import Settings
@@ -100,7 +101,7 @@ class Translator:
         self._hooks = Hooks(settings, self._converter)
         self._observer = Observer(settings, privacy, self._converter)
         self._maker = CaptureMaker(settings, self._converter)
-        self._evaluation = settings.event_prefix + EVALUATION if settings.feature_flags else None
+        self._flags = FlagTeller(settings.event_prefix, self._converter) if settings.feature_flags else None
         self._body = self._converter if settings.log_body else None
         self._scopes: IdentityTable[Scope] = IdentityTable(scope_of)
         self._origins: IdentityTable[Origin] = IdentityTable(
@@ -128,6 +129,7 @@ class Translator:
             _uuid_of_span,
             # An address that answers 404 may have been made up by a scanner, the group's key with it.
             status not in self._unobserved,
+            span.events if self._flags is not None else (),
         )
 
     def log(
@@ -269,6 +271,7 @@ class Translator:
         scope: Scope,
         make_uuid: MakeUuid,
         observed: bool,
+        span_events: Sequence[Event] = (),
     ) -> Translation:
         said: list[str] = []
         hooks = self._hooks
@@ -305,8 +308,8 @@ class Translator:
                 capture, reason = None, answer
             else:
                 capture = answer
-        if capture is not None and self._evaluation is not None and KEY in subject.attributes:
-            capture = with_flag(capture, subject.attributes, self._evaluation)
+        if capture is not None and self._flags is not None:
+            capture = self._flags.told(capture, subject.attributes, span_events)
         return Translation(capture, observations, reason, tuple(said))
 
     # -- explaining -----------------------------------------------------------------------------------------
