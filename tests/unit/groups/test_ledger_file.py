@@ -39,11 +39,15 @@ def test_a_damaged_file_is_moved_aside_with_its_log(file: LedgerFile) -> None:
 
 
 def test_a_file_that_another_process_has_put_in_its_place_stays(file: LedgerFile) -> None:
-    with pytest.raises(LedgerFileError), file.transaction():
-        aside = file.path.with_name("ledger.db.damaged")
-        file.path.rename(aside)
-        shutil.copy(aside, file.path)
-        raise malformed()
+    def replaced_meanwhile() -> None:
+        with file.transaction():
+            aside = file.path.with_name("ledger.db.damaged")
+            file.path.rename(aside)
+            shutil.copy(aside, file.path)
+            raise malformed()
+
+    with pytest.raises(LedgerFileError):
+        replaced_meanwhile()
     assert file.path.exists()
     assert not file.began_anew
 
