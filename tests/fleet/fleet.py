@@ -21,9 +21,9 @@ from tests.e2e.processes import Service
 from tests.fleet.book import read_books
 from tests.fleet.judging import Run, acknowledged, heard_of
 from tests.fleet.network import Network
-from tests.fleet.script import MASTER, Shape, Signal, script
+from tests.fleet.script import MASTER, Shape, Signal, script, write_script
 from tests.fleet.stores import SharedLedger
-from tests.fleet.voice import BEGAN, LIFE, LOST, TIMEOUT, make_sign
+from tests.fleet.voice import BEGAN, LIFE, LOST, SCRIPT, TIMEOUT, make_sign
 
 ROOT = Path(__file__).parents[2]
 
@@ -103,15 +103,16 @@ class Fleet:
         self.killed: list[int] = []
         self.books = directory / "books"
         self.books.mkdir()
+        write_script(self.signals, self.books / SCRIPT)
         self._directory = directory
         self._past_loss = threading.Event()
         if not plan.shape.loss:
             self._past_loss.set()
         self._zero_ns = 0  # when the script's clock shows nothing
         self._environment = {
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}",
             "FLEET_BOOKS": str(self.books),
-            "FLEET_SHAPE": plan.shape.to_text(),
+            "FLEET_LOSS": str(plan.shape.loss),
             "FLEET_BUG": plan.bug,
             "OTEL_EXPORTER_POSTHOG_API_KEY": "phc_fleet",
             "OTEL_EXPORTER_POSTHOG_HOST": network.url,

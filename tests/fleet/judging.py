@@ -190,11 +190,12 @@ class Run:
             for line in lines
             if line["what"] == "exported"
         )
+        notes = dict(sorted(noted(self.books.values()).items()))
         return (
             f"{len(self.signals)} signals of {len(self.profiles)} organizations in {self.seconds:.1f} s: "
             f"{self.updates} updates arrived, {sent} sent, {self.bound} allowed "
             f"({self.store}, {unknown} unknown); {len(self.killed)} killed, "
-            f"{len(self.excused)} touches excused, slowest export {slowest:.2f} s, notes {dict(sorted(noted(self.books.values()).items()))}"
+            f"{len(self.excused)} touches excused, slowest export {slowest:.2f} s, {notes}"
         )
 
 

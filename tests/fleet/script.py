@@ -8,9 +8,11 @@ services say different things, and then only time decides.
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 Value: TypeAlias = "str | int | bool | None"
@@ -51,7 +53,7 @@ class Signal(NamedTuple):
 
 @dataclass(frozen=True)
 class Shape:
-    """How large a script is. The same shape is the same script, in every process."""
+    """How large a script is. The same shape is the same script."""
 
     seed: int
     processes: int
@@ -62,14 +64,6 @@ class Shape:
     """Seconds after the beginning that the shared ledger forgets everything; 0: never. What arrives then is
     younger than that, or ancient: what lies between is the one thing that no ledger can know for old news.
     """
-
-    def to_text(self) -> str:
-        return " ".join(map(str, astuple(self)))
-
-    @classmethod
-    def from_text(cls, text: str) -> Shape:
-        *whole, seconds, loss = text.split()
-        return cls(*map(int, whole), float(seconds), float(loss))
 
 
 class _Organization:
@@ -151,3 +145,12 @@ def _without_first_ancients(told: Iterable[Signal]) -> Iterator[Signal]:
             said = {name: value for name, value in said.items() if (one.organization, name) in known}
         known.update((one.organization, name) for name in said)
         yield one._replace(n=n, said=said)
+
+
+def write_script(signals: Sequence[Signal], path: Path) -> None:
+    """For all processes, which then need not make it up again."""
+    path.write_text(json.dumps(signals))
+
+
+def read_script(path: Path) -> list[Signal]:
+    return [Signal(*fields) for fields in json.loads(path.read_text())]

@@ -39,11 +39,11 @@ from opentelemetry.exporter.posthog.sdk.intake import Intake, log_source, span_s
 from opentelemetry.exporter.posthog.settings.sources import resolve
 from opentelemetry.exporter.posthog.wire.exchange import NoAnswer, Request, Response
 from tests.fleet.book import Book
-from tests.fleet.script import Shape, Signal, script
+from tests.fleet.script import Signal, read_script
 
 T = TypeVar("T")
 
-TIMEOUT = 2.0
+TIMEOUT = 1.5
 """Seconds of an export; an attempt may take half of it."""
 
 LIFE = 2 * TIMEOUT
@@ -51,12 +51,15 @@ LIFE = 2 * TIMEOUT
 
 LEASE = TIMEOUT + LIFE
 
-HOLD = 2.0
+HOLD = 1.5
 """Seconds that the network holds a request up: longer than anybody waits for it, shorter than its life."""
 
 BEGAN, LOST = "began", "lost"
 """Signs, which are files beside the books: the script begins; the shared ledger was lost, it may go on. Each
 says when the script's clock showed nothing (ns since the epoch)."""
+
+SCRIPT = "script"
+"""The file beside the books that says what is said."""
 
 MOOD = "x-network"
 """The header by which a request tells the test's network what to do with it."""
@@ -68,13 +71,12 @@ BUGS = {
 }
 
 
+MOODS = {3: "hold", 7: "lose", 10: "turn away"}
+
+
 def mood_of(number: int) -> str:
     """What becomes of a process's request with group updates of this number."""
-    if number % 16 == 5:
-        return "hold"
-    if number % 16 == 11:
-        return "lose"
-    return "turn away" if number % 16 == 14 else ""
+    return MOODS.get(number % 12, "")
 
 
 class MoodyTransport(HttpxTransport):
@@ -186,7 +188,7 @@ class Orders:
     """What a process is told by its environment."""
 
     directory: Path  # for books and signs
-    shape: Shape
+    loss: float  # seconds after the script's beginning; 0: the ledger is never lost
     bug: str
     dies_at: float | None  # seconds after the script's beginning
 
@@ -195,7 +197,7 @@ class Orders:
         dies_at = os.environ.get("FLEET_DIES_AT")
         return cls(
             Path(os.environ["FLEET_BOOKS"]),
-            Shape.from_text(os.environ["FLEET_SHAPE"]),
+            float(os.environ["FLEET_LOSS"]),
             os.environ.get("FLEET_BUG", ""),
             None if dies_at is None else float(dies_at),
         )
@@ -205,13 +207,13 @@ class Voice:
     """Says signals through the SDK, as an application does, each when it is due."""
 
     def __init__(self, orders: Orders) -> None:
-        self.signals = script(orders.shape)
+        self.signals = read_script(orders.directory / SCRIPT)
         self.book = Book(orders.directory)
         self._orders = orders
         self._transport = MoodyTransport(self.book, life=0.0 if orders.bug == "no life" else LIFE)
         self._logs, self._spans = _exporters(orders, self.book, self._transport)
         resource = Resource({"service.name": os.environ.get("FLEET_SERVICE", "fleet")})
-        batches = {"schedule_delay_millis": 100, "max_export_batch_size": 64, "max_queue_size": 100_000}
+        batches = {"schedule_delay_millis": 200, "max_export_batch_size": 64, "max_queue_size": 100_000}
         self._log_provider = LoggerProvider(resource)
         self._log_provider.add_log_record_processor(BatchLogRecordProcessor(self._logs, **batches))
         self._logger = self._log_provider.get_logger("fleet")
@@ -221,7 +223,7 @@ class Voice:
         print("ready", flush=True)
         self._began_ns = read_sign(orders.directory / BEGAN)
         self._now_ns = self._began_ns  # when the script's clock showed nothing; later once it was held up
-        self._is_past_loss = not orders.shape.loss
+        self._is_past_loss = not orders.loss
         if self._is_past_loss:
             self._set_end()
 
@@ -231,7 +233,7 @@ class Voice:
 
     def wait_for(self, told: Signal) -> None:
         """Until this signal arrives; when the ledger was lost late, all that follows is late too."""
-        if not self._is_past_loss and told.at >= self._orders.shape.loss * 1e9:
+        if not self._is_past_loss and told.at >= self._orders.loss * 1e9:
             self._now_ns = read_sign(self._orders.directory / LOST)
             self._is_past_loss = True
             self._set_end()
