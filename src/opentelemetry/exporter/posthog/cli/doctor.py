@@ -11,7 +11,8 @@ import typer
 
 from ..clock import SystemClock
 from ..settings.model import Settings
-from ..settings.sources import Resolution, resolve
+from ..settings.sources import Resolution
+from ..settings.surroundings import resolve_here
 from ..version import __version__
 from . import config_file, facts, probing
 from .checks import Finding, Level
@@ -102,7 +103,7 @@ def _examined(
     usable: list[tuple[Settings, Resolution]] = []
     said: set[Finding] = set()
     for place, keywords in sources:
-        resolution = resolve(keywords, env)
+        resolution = resolve_here(keywords, env)
         for finding in settings_findings(resolution, env, keywords, place):
             if finding not in said:  # two exporters of one environment have the same to say
                 said.add(finding)

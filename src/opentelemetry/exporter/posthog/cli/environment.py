@@ -9,7 +9,8 @@ import typer
 
 from ..errors import ConfigurationError
 from ..settings.model import Settings
-from ..settings.sources import Resolution, resolve
+from ..settings.sources import Resolution
+from ..settings.surroundings import resolve_here
 from .exits import USAGE
 from .output import talk
 
@@ -20,7 +21,7 @@ KEYLESS = "phc_not_needed_here"
 def usable_settings(*, needs_key: bool = True) -> tuple[Settings, Resolution]:
     """Settings to work with. Ends the command when there are none: with every problem on stderr."""
     keywords = {} if needs_key or _has_key(os.environ) else {"api_key": KEYLESS}
-    resolution = resolve(keywords, os.environ)
+    resolution = resolve_here(keywords, os.environ)
     if resolution.problems:
         talk(str(ConfigurationError(resolution.problems)))
     settings = resolution.settings

@@ -26,8 +26,8 @@ from ..pipeline import Source
 from ..reasons import Reason
 from ..runtime import SharedPipeline, share
 from ..settings.addresses import is_this_machine
-from ..settings.sources import resolve
-from ..translate.translator import Translator
+from ..settings.surroundings import resolve_here
+from ..translate.translator import NOT_AN_ENTRY, Translator
 from ..version import __version__
 from .attribute_limits import text_limit
 from .describing import log_describer, span_describer
@@ -145,10 +145,10 @@ def span_source(settings: Settings | None, names: GroupNames | None = None) -> S
     if settings is None:
         return Source(SPAN, _nothing)
     translator = Translator(settings, stamps=groups_of_span, length_limit=text_limit, names=names)
-    translate = translator.span
+    is_dull, translate = translator.is_dull, translator.span
 
     def translated(span: ReadableSpan) -> Translation:
-        return translate(span, now_ns=time.time_ns())
+        return NOT_AN_ENTRY if is_dull(span) else translate(span, now_ns=time.time_ns())
 
     return Source(SPAN, translated, span_describer(translator))
 
@@ -174,7 +174,7 @@ def _nothing(signal: object) -> Translation:
 
 
 def _configure(options: Mapping[str, object]) -> tuple[Settings | None, SharedPipeline | None, Diagnostics]:
-    resolution = resolve(options, os.environ)
+    resolution = resolve_here(options, os.environ)
     for notice in resolution.notices:
         _say_once(logging.INFO, notice)
     if resolution.problems:

@@ -17,7 +17,7 @@ from ..diagnostics import Diagnostics, Stats
 from ..errors import ConfigurationError
 from ..pipeline import Source
 from ..runtime import SharedPipeline, track
-from ..settings.sources import resolve
+from ..settings.surroundings import resolve_here
 from ..wire.exchange import NoAnswer, Response
 from .intake import Intake, log_source, span_source
 
@@ -70,7 +70,7 @@ def rehearse(
     Raises :class:`~opentelemetry.exporter.posthog.errors.ConfigurationError`: unlike an application, a test
     wants to fail when its settings are wrong.
     """
-    resolution = resolve(options, env)
+    resolution = resolve_here(options, env)
     if resolution.settings is None or resolution.problems:
         raise ConfigurationError(resolution.problems)
     settings = resolution.settings

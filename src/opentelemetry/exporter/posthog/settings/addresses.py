@@ -99,10 +99,16 @@ def host(value: object) -> Host:
 
 
 def proxy(value: object) -> str:
-    """The URL of a proxy, which may carry a user name and a password."""
+    """The URL of a proxy, which may carry a user name and a password. Not one that is itself spoken to over
+    TLS: the engine below can't speak TLS through TLS within a deadline."""
     written = text(value)
     fix = "Write a URL such as http://proxy.example:3128."
-    url = _url(written, schemes=("http", "https", "socks5", "socks5h"), fix=fix)
+    if written.lower().startswith("https://"):
+        raise unusable(
+            "is an https:// proxy, and TLS inside TLS is not supported here",
+            "Write http://: what goes through it to PostHog is encrypted all the same.",
+        )
+    url = _url(written, schemes=("http", "socks5", "socks5h"), fix=fix)
     _host_name(url)
     _port(url)
     return written

@@ -138,7 +138,7 @@ class _Reading:
         return DEFAULT, None
 
     def _note(self, option: Option, mistake: Mistake, *, name: str = "") -> None:
-        fix = f"{mistake.fix or option.fix} {_meanwhile(option)}"
+        fix = f"{mistake.fix or option.fix} {meanwhile(option)}"
         self.problems.append(Problem(name or self._name(option), mistake.got, fix, fatal=option.fatal))
 
     def _name(self, option: Option) -> str:
@@ -264,7 +264,8 @@ _DEFAULTS_WITHOUT_TEXT: Mapping[str, object] = {
 """Defaults that mean "nothing", which nobody can write since blank text is not given. None for the others."""
 
 
-def _meanwhile(option: Option) -> str:
+def meanwhile(option: Option) -> str:
+    """What holds until somebody mends a value."""
     if option.fatal:
         return "Until then this exporter sends nothing."
     return f"Until then the default holds: {option.default or 'none'}."
