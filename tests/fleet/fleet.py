@@ -27,6 +27,8 @@ from tests.fleet.voice import BEGAN, LIFE, LOST, SCRIPT, TIMEOUT, make_sign
 
 ROOT = Path(__file__).parents[2]
 
+KEY = "phc_fleet"
+
 WEB_WORKERS = 2
 """Processes of the script that are gunicorn's workers, after the one that forks them."""
 
@@ -75,13 +77,14 @@ def run(plan: Plan, ledger: SharedLedger, directory: Path) -> Run:
 
 
 NETWORK_MADE = {
-    "attempt_not_next",
-    "batch_changed",
-    "settled_event_resent",
-    "request_timestamp_not_newer",
+    # the test's network turns the order of attempts round when it holds one up
+    "attempt_not_next", "batch_changed", "settled_event_resent", "request_timestamp_not_newer",
     "retry_too_soon",
-}
-"""Findings about the order of attempts, which the test's network turns round when it holds one up."""
+    # another process's request that was turned away may have changed the profile, for all that is known: the
+    # bound allows one more update for it
+    "redundant_group_update",
+}  # fmt: skip
+"""Findings that are no fault of the exporters here."""
 
 
 def objections(double: PostHogDouble) -> list[str]:
@@ -109,12 +112,13 @@ class Fleet:
         if not plan.shape.loss:
             self._past_loss.set()
         self._zero_ns = 0  # when the script's clock shows nothing
+        ledger.watch(network.url, KEY)
         self._environment = {
             "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}",
             "FLEET_BOOKS": str(self.books),
             "FLEET_LOSS": str(plan.shape.loss),
             "FLEET_BUG": plan.bug,
-            "OTEL_EXPORTER_POSTHOG_API_KEY": "phc_fleet",
+            "OTEL_EXPORTER_POSTHOG_API_KEY": KEY,
             "OTEL_EXPORTER_POSTHOG_HOST": network.url,
             "OTEL_EXPORTER_POSTHOG_LEDGER": ledger.setting,
             "OTEL_EXPORTER_POSTHOG_TIMEOUT": str(round(TIMEOUT * 1000)),
@@ -172,7 +176,6 @@ class Fleet:
         make_sign(self.books / BEGAN, self._zero_ns)
         if web is not None:
             web.boot()
-        self._ledger.watch()
 
     def _bring_to_rest(self, web: Web | None, workers: Sequence[Service]) -> bool:
         if web is not None:

@@ -4,7 +4,6 @@ a table that triggers fill in a SQLite file. Nothing here asks the ledger's code
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from itertools import groupby
@@ -120,9 +119,6 @@ CREATE TABLE fleet_log(
 );
 CREATE TABLE fleet_call(one INTEGER PRIMARY KEY, call INTEGER);
 INSERT INTO fleet_call VALUES(1, 0);
-INSERT INTO fleet_log(call, group_key, token, quiet, name, want)
-    SELECT -g.id, g.key, g.token, g.quiet, p.name, p.want FROM ledger_group g JOIN ledger_prop p ON p.group_id = g.id
-    ORDER BY g.id;
 CREATE TRIGGER fleet_new AFTER INSERT ON ledger_group BEGIN
     UPDATE fleet_call SET call = call + 1;
     INSERT INTO fleet_log(call, group_key, token, quiet) SELECT call, NEW.key, NEW.token, NEW.quiet FROM fleet_call;
@@ -140,23 +136,13 @@ END;
 
 
 def watch_sqlite(path: Path) -> None:
-    """Let a ledger's file write down by itself what happens to it, from when the ledger has made it."""
-    while not _is_made(path):
-        time.sleep(0.01)
+    """Let a ledger's file write down by itself what happens to it; before anything does."""
     with closing(sqlite3.connect(path, isolation_level=None, timeout=30)) as connection:
         connection.executescript(f"BEGIN IMMEDIATE;{TRIGGERS}COMMIT;")
 
 
-def _is_made(path: Path) -> bool:
-    if not path.exists():
-        return False
-    with closing(sqlite3.connect(path, timeout=30)) as connection:
-        found = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'ledger_prop'").fetchone()
-    return found is not None
-
-
 def sqlite_steps(path: Path) -> Iterator[Step]:
-    """The steps since :func:`watch_sqlite`, in order, after what was there by then."""
+    """The steps since :func:`watch_sqlite`, in order."""
     with closing(sqlite3.connect(path, timeout=30)) as connection:
         rows = connection.execute(
             "SELECT call, group_key, token, quiet, name, want FROM fleet_log ORDER BY seq"

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from opentelemetry.exporter.posthog.clock import SystemClock
+from opentelemetry.exporter.posthog.groups.opening import open_store
 from tests.fleet.store_log import Sums, redis_steps, sqlite_steps, sums, watch_sqlite
 from tests.fleet.voice import LEASE
 from tests.servers import running_redis
@@ -25,7 +27,7 @@ class SharedLedger:
 
     setting: str  # of the option ``ledger``
     deeds: dict[str, Deed]
-    watch: Deed  # once the first process has opened it
+    watch: Callable[[str, str], None]  # for a project's host and key, before the first process opens it
     dirty: Callable[[], int]
     sums: Callable[[], Sums | None]
 
@@ -55,7 +57,7 @@ def redis_ledger() -> Generator[SharedLedger]:
                 "come back": come_back,
                 "forget": lambda: client.flushall(),
             },
-            lambda: None,
+            lambda host, key: None,
             dirty,
             lambda: sums(redis_steps(Path(server.socket.parent)), lease=LEASE),
         )
@@ -75,6 +77,11 @@ def sqlite_ledger(directory: Path) -> Generator[SharedLedger]:
     def unlock() -> None:
         locks.pop().close()
 
+    def watch(host: str, key: str) -> None:
+        made = open_store(str(path), outbox=None, host=host, api_key=key, clock=SystemClock())
+        made.close()
+        watch_sqlite(path)
+
     def dirty() -> int:
         with closing(sqlite3.connect(path, timeout=10)) as connection:
             return int(
@@ -84,7 +91,7 @@ def sqlite_ledger(directory: Path) -> Generator[SharedLedger]:
     yield SharedLedger(
         str(path),
         {"lock": lock, "unlock": unlock},
-        lambda: watch_sqlite(path),
+        watch,
         dirty,
         lambda: sums(sqlite_steps(path), lease=LEASE),
     )
@@ -93,4 +100,4 @@ def sqlite_ledger(directory: Path) -> Generator[SharedLedger]:
 @contextmanager
 def memory_ledgers() -> Generator[SharedLedger]:
     """A planted bug: nothing is shared at all."""
-    yield SharedLedger("memory", {}, lambda: None, lambda: 0, lambda: None)
+    yield SharedLedger("memory", {}, lambda host, key: None, lambda: 0, lambda: None)

@@ -19,10 +19,10 @@ from tests.fleet.stores import memory_ledgers, redis_ledger, sqlite_ledger
 
 def test_a_fleet_on_redis_ends_on_the_truth(tmp_path: Path) -> None:
     plan = Plan(
-        Shape(seed=7, processes=7, organizations=200, signals=10_000, seconds=9.0, loss=1.5),
-        deeds=[(1.8, "die"), (2.1, "come back"), (6.9, "stall"), (7.6, "resume")],
-        dies_at=6.5,
-        web_dies_at=8.0,
+        Shape(seed=7, processes=7, organizations=200, signals=10_000, seconds=8.0, loss=1.2),
+        deeds=[(1.5, "die"), (1.8, "come back"), (6.2, "stall"), (6.9, "resume")],
+        dies_at=5.9,
+        web_dies_at=7.0,
     )
     with redis_ledger() as ledger:
         done = run(plan, ledger, tmp_path)
@@ -32,10 +32,10 @@ def test_a_fleet_on_redis_ends_on_the_truth(tmp_path: Path) -> None:
 
 def test_a_fleet_on_sqlite_ends_on_the_truth(tmp_path: Path) -> None:
     plan = Plan(
-        Shape(seed=7, processes=7, organizations=200, signals=10_000, seconds=7.0),
-        deeds=[(0.8, "lock"), (3.3, "unlock")],
+        Shape(seed=7, processes=7, organizations=200, signals=10_000, seconds=6.0),
+        deeds=[(0.8, "lock"), (3.2, "unlock")],
         dies_at=0.5,
-        web_dies_at=5.0,
+        web_dies_at=4.5,
     )
     with sqlite_ledger(tmp_path) as ledger:
         done = run(plan, ledger, tmp_path)
@@ -45,7 +45,7 @@ def test_a_fleet_on_sqlite_ends_on_the_truth(tmp_path: Path) -> None:
 
 # -- planted bugs: the judge sees them --------------------------------------------------------------------
 
-SMALL = Plan(Shape(seed=3, processes=2, organizations=40, signals=1_000, seconds=1.5), web=False)
+SMALL = Plan(Shape(seed=3, processes=4, organizations=40, signals=1_600, seconds=2.0), web=False)
 
 
 def kinds(complaints: list[str]) -> set[str]:
