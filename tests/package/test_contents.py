@@ -139,3 +139,16 @@ def test_the_pythons_that_are_promised_are_those_that_the_workflow_tries(built: 
     assert said == ["3.10", "3.11", "3.12", "3.13", "3.14"]
     assert about["Requires-Python"] == f">={said[0]}"
     assert workflow["jobs"]["pythons"]["strategy"]["matrix"]["python"] == said
+
+
+def test_a_release_is_published_without_a_token_and_only_after_everything_ran() -> None:
+    workflow = yaml.safe_load((ROOT / ".github/workflows/release.yml").read_text())
+    build, publish = workflow["jobs"]["build"], workflow["jobs"]["publish"]
+    commands = [step["run"] for step in build["steps"] if "run" in step]
+
+    assert publish["needs"] == "build"
+    assert publish["permissions"] == {"id-token": "write"}
+    assert publish["environment"] == "pypi"
+    assert workflow["permissions"] == {"contents": "read"}
+    assert "secrets." not in (ROOT / ".github/workflows/release.yml").read_text()
+    assert commands.index("bash .ci/run") < next(n for n, run in enumerate(commands) if "-m build" in run)
