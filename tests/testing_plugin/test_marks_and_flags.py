@@ -151,3 +151,44 @@ def test_the_twin_holds_what_all_tests_sent_until_it_is_cleared(pytester: pytest
     )
 
     result.assert_outcomes(passed=3)
+
+
+def test_a_snapshot_is_the_same_in_every_run(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        """
+        import pytest
+        from app import upgrade
+
+        @pytest.mark.parametrize("number", [1, 2])
+        def test_upgrade(posthog_capture, number):
+            upgrade(posthog_capture.tracer_provider.get_tracer("app"), "acme", "pro", seats=5)
+
+            shown = posthog_capture.snapshot()
+            assert sorted(shown, key=lambda row: row["event"]) == [
+                {
+                    "event": "$groupidentify",
+                    "groups": {"organization": "acme"},
+                    "properties": {"plan": "pro"},
+                },
+                {
+                    "event": "plan_upgraded",
+                    "user": "u_1",
+                    "groups": {"organization": "acme"},
+                    "properties": {
+                        "organization.id": "acme",
+                        "organization.plan": "pro",
+                        "otel.scope.name": "app",
+                        "plan": "pro",
+                        "posthog.actor": "user",
+                        "seats": 5,
+                        "service.name": "posthog-capture",
+                        "span.kind": "internal",
+                        "user.id": "u_1",
+                    },
+                },
+            ]
+        """,
+    )
+
+    result.assert_outcomes(passed=2)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .account import account_of
+from .account import account_of, snapshot_of
 from .comparison import Expected, explain_missing, same_json
 from .double import PostHogDouble
 from .stored import GroupProfile, StoredEvent
@@ -238,6 +238,13 @@ class PostHogCapture:
             f"  {row.time}  {row.name}  {dict(row.groups)}  {row.distinct_id}" for row in self.double.rows
         ]
         return "\n".join([self._double.explain(), *rows, *self._reasons()])
+
+    def snapshot(self) -> list[dict[str, Any]]:
+        """Events and group updates as plain values that are the same in every run, for snapshot tests.
+
+        Without times, uuids and trace ids; the keys are ``event``, ``user``, ``groups``, ``properties``.
+        """
+        return snapshot_of(self.events, self.identifies)
 
     def account(self) -> str:
         """Every event with its properties and what became of the rest, to be read by a person."""
