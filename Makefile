@@ -8,6 +8,8 @@
 #   make test-floor  the contracts and a smoke of every way of use on the lowest supported versions
 #   make test-all    everything, the long tests too
 #   make check       format, lint, types, import direction, package, links of the docs
+#   make docs        the docs site, into site/; a link that leads nowhere or a page without a place fails
+#   make docs-serve  the same while you write, on http://localhost:8000
 #   make screenshots  the pictures in docs/images, of the real page in a real browser
 #   make setup       the environment of all of these but the demo; quick when nothing changed
 
@@ -27,14 +29,14 @@ EXAMPLES := .venv-examples
 EXAMPLE_LISTS := $(wildcard examples/*/requirements.txt)
 PIP_FLAGS := --quiet --disable-pip-version-check
 
-.PHONY: setup system-packages demo demo-durable test test-fast test-floor test-all screenshots check clean
+.PHONY: setup system-packages demo demo-durable test test-fast test-floor test-all docs docs-serve screenshots check clean
 
 setup: system-packages $(VENV)/.stamp
 
 system-packages:
 	@scripts/system_packages.sh
 
-$(VENV)/.stamp: pyproject.toml requirements/dev.txt $(EXAMPLE_LISTS)
+$(VENV)/.stamp: pyproject.toml requirements/dev.txt requirements/docs.txt $(EXAMPLE_LISTS)
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install $(PIP_FLAGS) --upgrade pip
 	$(VENV)/bin/python -m pip install $(PIP_FLAGS) -e '.[all,yaml]' -r requirements/dev.txt
@@ -79,6 +81,12 @@ test-floor: system-packages $(FLOOR)/.stamp
 test-all: setup
 	$(VENV)/bin/python -m pytest -m 'not floor' -n $(JOBS) --dist loadgroup $(PYTEST_ARGS)
 
+docs: $(VENV)/.stamp
+	@$(VENV)/bin/python scripts/build_site.py
+
+docs-serve: $(VENV)/.stamp
+	@$(VENV)/bin/python -m zensical serve
+
 # The pictures of README and docs, made of the running page: look at them before committing.
 screenshots: setup
 	$(VENV)/bin/python scripts/screenshots.py docs/images
@@ -87,4 +95,4 @@ check: $(VENV)/.stamp
 	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" scripts/check.sh
 
 clean:
-	rm -rf $(VENV) $(FLOOR) $(DEMO) $(EXAMPLES) build dist
+	rm -rf $(VENV) $(FLOOR) $(DEMO) $(EXAMPLES) build dist site

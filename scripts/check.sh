@@ -26,6 +26,7 @@ step "pyright" pyright
 step "import direction" lint-imports
 step "package" build_package
 step "links of the docs" python scripts/check_links.py
+step "docs site" python scripts/build_site.py
 
 if [ "${#failed[@]}" -gt 0 ]; then
     printf 'failed: %s\n' "${failed[@]}"
