@@ -13,7 +13,8 @@ from pathlib import Path
 PACKAGE = "opentelemetry/exporter/posthog"
 NEEDED = {f"{PACKAGE}/__init__.py", f"{PACKAGE}/py.typed", f"{PACKAGE}/version.py"}
 FORBIDDEN = {"opentelemetry/__init__.py", "opentelemetry/exporter/__init__.py"}
-REQUIRED_ALWAYS = {"opentelemetry-api", "opentelemetry-sdk", "httpx"}
+REQUIRED_ALWAYS = {"opentelemetry-api", "opentelemetry-sdk", "httpx", "httpcore", "certifi"}
+"""The last two are what httpx stands on: named because we use them too, and no package more to install."""
 CLASSIFIERS = {
     "Framework :: OpenTelemetry",
     "Framework :: OpenTelemetry :: Exporters",
