@@ -14,7 +14,7 @@ from opentelemetry.exporter.posthog.groups.pocket_file import FILE_NAME, PocketF
 from opentelemetry.exporter.posthog.groups.stamp import PRESENCE
 from opentelemetry.exporter.posthog.groups.store import Sighting
 from opentelemetry.exporter.posthog.model import Group
-from opentelemetry.exporter.posthog.sqlite import StateOwner
+from opentelemetry.exporter.posthog.sqlite_identity import StateOwner
 from tests.ledger_kit import ORG, OWNER, presence, saw, stamp
 from tests.manual_clock import ManualClock
 

@@ -1,0 +1,213 @@
+"""The process side of the ledger: when it asks the store, when it does not, and what it never loses."""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from opentelemetry.exporter.posthog.errors import LedgerError
+from opentelemetry.exporter.posthog.groups import GroupLedger, MemoryStore
+from opentelemetry.exporter.posthog.groups.ledger import Haste
+from opentelemetry.exporter.posthog.groups.store import SWEEP_LIMIT, Call, Reply, Sighting
+from opentelemetry.exporter.posthog.model import (
+    DELIVERED,
+    Group,
+    GroupUpdate,
+    Observation,
+    Outcome,
+    OutcomeKind,
+)
+from tests.ledger_kit import ORG
+from tests.manual_clock import EPOCH_NS, ManualClock
+
+ROUND = 36.1  # seconds: thirty and a fifth
+
+
+class WatchedStore(MemoryStore):
+    """Counts its calls, and is down when it is told to be; durable, so that it is believed to outlive us."""
+
+    durable = True
+
+    def __init__(self, clock: ManualClock) -> None:
+        super().__init__(clock)
+        self.down = False
+        self.calls: Counter[str] = Counter()
+
+    def _asked(self, what: str) -> None:
+        self.calls[what] += 1
+        if self.down:
+            raise LedgerError("down")
+
+    def observe(
+        self, sightings: Sequence[Sighting], call: Call, *, claim: bool = True, haste: Haste = Haste.NONE
+    ) -> Reply:
+        self._asked("observe")
+        return super().observe(sightings, call, claim=claim, haste=haste)
+
+    def settle(self, ends: Any, call: Call) -> Reply:
+        self._asked("settle")
+        return super().settle(ends, call)
+
+    def sweep(self, call: Call, *, limit: int = SWEEP_LIMIT) -> Reply:
+        self._asked("sweep")
+        return super().sweep(call, limit=limit)
+
+
+class Desk:
+    def __init__(self) -> None:
+        self.clock = ManualClock(monotonic=1000.0)
+        self.store = WatchedStore(self.clock)
+        self.counts: Counter[str] = Counter()
+        self.ledger = GroupLedger(
+            self.store,
+            clock=self.clock,
+            window=10.0,
+            project="project",
+            worker="1",
+            random=random.Random(0).getrandbits,
+            report=lambda name, count: self.counts.update({name: count}),
+        )
+        self.ledger.tend()  # what an earlier life may have left is looked for once
+        self.ledger.due_in()
+        self.store.calls.clear()
+
+    def see(self, at: int, group: Group = ORG, **properties: Any) -> list[GroupUpdate]:
+        time_ns = EPOCH_NS + at * 1_000_000_000
+        return self.ledger.observe([Observation(group, time_ns, time_ns, properties, "api")])
+
+    def deliver(self, updates: Sequence[GroupUpdate], outcome: Outcome = DELIVERED) -> list[GroupUpdate]:
+        return self.ledger.settle([(update, outcome) for update in updates])
+
+
+def test_nothing_changed_asks_nobody() -> None:
+    desk = Desk()
+    desk.deliver(desk.see(1, plan="team"))
+    desk.ledger.due_in()
+    desk.store.calls.clear()
+    for at in range(2, 2_000):
+        assert desk.see(at, plan="team") == []
+    assert not desk.store.calls
+    assert desk.counts["identifies_saved"] == 1_998
+
+
+def test_a_newer_time_of_an_unchanged_value_is_told_within_a_round() -> None:
+    desk = Desk()
+    desk.deliver(desk.see(1, plan="team"))
+    desk.see(9, plan="team")
+    desk.clock.advance(ROUND)
+    desk.ledger.tend()
+    state = desk.store.show(ORG)
+    assert state is not None
+    assert int(state.properties["plan"].want[:16], 16) == EPOCH_NS + 9_000_000_000
+
+
+def test_many_groups_of_one_export_are_one_call() -> None:
+    desk = Desk()
+    groups = [Group("organization", f"org_{i}") for i in range(50)]
+    updates = desk.ledger.observe(
+        [Observation(group, EPOCH_NS, EPOCH_NS, {"plan": "team"}, "api") for group in groups]
+    )
+    assert {update.group for update in updates} == set(groups)
+    assert desk.store.calls == {"observe": 1}
+
+
+def test_while_the_store_is_down_nothing_is_sent_and_nothing_lost() -> None:
+    desk = Desk()
+    desk.store.down = True
+    assert desk.see(1, plan="team") == []
+    assert desk.see(2, plan="pro") == []
+    assert desk.store.calls["observe"] == 1  # it is left in peace after that
+    assert desk.ledger.waiting().unsaved == 1
+    assert desk.ledger.something_waits()
+    desk.store.down = False
+    desk.clock.advance(5.1)
+    (update,) = desk.ledger.tend()
+    assert update.properties == {"plan": "pro"}
+
+
+def test_an_end_that_the_store_did_not_hear_of_is_told_later() -> None:
+    desk = Desk()
+    updates = desk.see(1, plan="team")
+    desk.store.down = True
+    assert desk.deliver(updates) == []
+    assert not desk.ledger.clean()
+    desk.store.down = False
+    desk.clock.advance(5.1)
+    desk.ledger.tend()
+    assert desk.ledger.clean()
+    assert desk.store.waiting(desk.ledger._terms) == (0, None)
+
+
+def test_what_moved_on_while_it_was_sent_is_granted_by_the_settling() -> None:
+    desk = Desk()
+    updates = desk.see(1, plan="team")
+    assert desk.see(2, plan="pro") == []
+    (again,) = desk.deliver(updates)
+    assert again.properties == {"plan": "pro"}
+
+
+def test_it_says_when_somebody_should_come_back_and_then_there_is_something_to_do() -> None:
+    desk = Desk()
+    for at in range(6):  # the bucket is empty after five
+        desk.deliver(desk.see(at, plan=at))
+    waits = 0.0
+    while not (updates := desk.ledger.tend()):
+        due = desk.ledger.due_in()
+        assert due is not None
+        desk.clock.advance(due)
+        waits += due
+    assert updates[0].properties == {"plan": 5}
+    assert waits == pytest.approx(30.0, abs=1.0)
+
+
+def test_at_rest_nobody_need_come_back() -> None:
+    desk = Desk()
+    desk.deliver(desk.see(1, plan="team"))
+    desk.clock.advance(ROUND)
+    desk.ledger.tend()
+    assert desk.ledger.due_in() is None
+    assert not desk.ledger.something_waits()
+
+
+@pytest.mark.parametrize(("force", "sent"), [(True, True), (False, False)])
+def test_a_forced_flush_passes_the_back_off_and_no_other_does(force: bool, sent: bool) -> None:
+    desk = Desk()
+    desk.deliver(desk.see(1, plan="team"), Outcome(OutcomeKind.RETRY))
+    assert bool(desk.ledger.flush(force=force)) == sent
+
+
+def test_no_flush_passes_what_the_server_asked_for() -> None:
+    desk = Desk()
+    desk.deliver(desk.see(1, plan="team"), Outcome(OutcomeKind.RETRY, retry_after=20.0))
+    assert desk.ledger.flush(force=True) == []
+    desk.clock.advance(20.1)
+    assert desk.ledger.flush(force=True)
+
+
+def test_a_child_begins_with_nothing_and_the_parent_keeps_what_it_has() -> None:
+    desk = Desk()
+    desk.store.down = True
+    desk.see(1, plan="team")
+    child = copy.copy(desk.ledger)  # as a fork does; what the child replaces is its own
+    for name, part in vars(child).items():
+        if hasattr(part, "after_fork_in_child") or hasattr(part, "start_afresh"):
+            setattr(child, name, copy.copy(part))
+    child.after_fork_in_child()
+    assert child.waiting().unsaved == 0
+    assert desk.ledger.waiting().unsaved == 1
+
+
+def test_whatever_a_store_runs_into_costs_no_export() -> None:
+    desk = Desk()
+
+    def broken(*_: Any, **__: Any) -> Reply:
+        raise RuntimeError("a bug")
+
+    desk.store.observe = broken  # type: ignore[method-assign]
+    assert desk.see(1, plan="team") == []
+    assert desk.counts["ledger_down"] == 1
