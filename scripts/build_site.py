@@ -18,6 +18,8 @@ SITE = ROOT / "site"
 LINK = re.compile(
     r'<a href="(?P<link>[^":#]+)(?P<anchor>#[^"]*)?"(?P<more>[^>]*)>(?P<text>.*?)</a>', re.DOTALL
 )
+EDIT = re.compile(r'<a [^>]*rel="edit"[^>]*>.*?</a>', re.DOTALL)
+"""The button to edit a page, which leads nowhere without a repository."""
 
 sys.path.insert(0, str(ROOT / "scripts"))
 from check_site import problems, target_of  # noqa: E402  (a script beside this one)
@@ -54,7 +56,7 @@ def with_outside_links(text: str, page: Path, site: Path, root: Path, repository
         address = f"{repository}/blob/main/{path}{match['anchor'] or ''}"
         return f'<a href="{address}"{match["more"]}>{match["text"]}</a>'
 
-    return LINK.sub(led, text)
+    return LINK.sub(led, text if repository else EDIT.sub("", text))
 
 
 def main() -> int:

@@ -120,6 +120,14 @@ def test_a_link_to_a_file_outside_of_the_docs_leads_to_the_repository_or_is_text
     )
 
 
+def test_a_site_without_a_repository_has_no_button_to_edit_a_page(
+    tmp_path: Path, led: Callable[..., str]
+) -> None:
+    button = '<a href="//how-to/x.md" title="Edit this page" rel="edit"><svg></svg></a>'
+
+    assert led(f"a{button}b", tmp_path / "site/index.html", tmp_path / "site", tmp_path, "") == "ab"
+
+
 def test_every_page_of_the_docs_has_its_place_in_the_navigation() -> None:
     """`make docs` finds it too, later."""
     nav = yaml.safe_load((ROOT / "mkdocs.yml").read_text().replace("!ENV ", ""))["nav"]
