@@ -30,7 +30,7 @@ from opentelemetry.exporter.posthog.groups.stamp import (
 )
 from opentelemetry.exporter.posthog.groups.store import Call, LedgerStore, Reply, Sighting
 from opentelemetry.exporter.posthog.model import Group
-from opentelemetry.exporter.posthog.sqlite import StateOwner
+from opentelemetry.exporter.posthog.sqlite_identity import StateOwner
 from tests.manual_clock import EPOCH_NS, ManualClock
 from tests.servers import RedisServer
 

@@ -11,7 +11,7 @@ from opentelemetry.exporter.posthog.clock import Clock
 from opentelemetry.exporter.posthog.delivery.outbox import COUNTERS, OutboxStatus, ParcelKey, Receipt
 from opentelemetry.exporter.posthog.delivery.sqlite_outbox import GAVE_UP, SqliteOutbox
 from opentelemetry.exporter.posthog.model import DELIVERED, Envelope, Outcome, OutcomeKind
-from opentelemetry.exporter.posthog.sqlite import StateOwner
+from opentelemetry.exporter.posthog.sqlite_identity import StateOwner
 
 OWNER = StateOwner("https://us.i.posthog.com", "phc_test")
 RETRY = Outcome(OutcomeKind.RETRY, "http_503")

@@ -12,14 +12,9 @@ from pathlib import Path
 import pytest
 
 from opentelemetry.exporter.posthog.errors import ForeignStateError, NewerStateError, StateFileError
-from opentelemetry.exporter.posthog.sqlite import (
-    Schema,
-    SqliteFault,
-    StateFile,
-    StateOwner,
-    fault_of,
-    refuse_unsafe_place,
-)
+from opentelemetry.exporter.posthog.sqlite import StateFile, refuse_unsafe_place
+from opentelemetry.exporter.posthog.sqlite_faults import SqliteFault, fault_of
+from opentelemetry.exporter.posthog.sqlite_identity import Schema, StateOwner
 from tests.manual_clock import ManualClock
 
 SCHEMA = Schema(application_id=0x54455354, version=2, script="CREATE TABLE note(text TEXT NOT NULL)")

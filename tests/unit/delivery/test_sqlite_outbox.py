@@ -12,7 +12,8 @@ from opentelemetry.exporter.posthog.delivery import outbox_tables as tables
 from opentelemetry.exporter.posthog.delivery.sqlite_outbox import SqliteOutbox
 from opentelemetry.exporter.posthog.errors import ForeignStateError
 from opentelemetry.exporter.posthog.model import DELIVERED, Outcome, OutcomeKind
-from opentelemetry.exporter.posthog.sqlite import Schema, StateFile, StateOwner
+from opentelemetry.exporter.posthog.sqlite import StateFile
+from opentelemetry.exporter.posthog.sqlite_identity import Schema, StateOwner
 from tests.manual_clock import ManualClock
 from tests.outbox_kit import (
     OWNER,

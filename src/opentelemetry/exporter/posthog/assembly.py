@@ -92,7 +92,7 @@ def _outbox(settings: Settings, diagnostics: Diagnostics, clock: Clock) -> Outbo
     if settings.outbox is None:
         return None
     from .delivery.sqlite_outbox import SqliteOutbox
-    from .sqlite import StateOwner
+    from .sqlite_identity import StateOwner
 
     outbox = SqliteOutbox(
         settings.outbox,
@@ -139,7 +139,7 @@ def _pocket_file(settings: Settings, diagnostics: Diagnostics, clock: Clock) -> 
     if settings.outbox is None:
         return None
     from .groups.pocket_file import PocketFile
-    from .sqlite import StateOwner
+    from .sqlite_identity import StateOwner
 
     def failed(why: str) -> None:
         diagnostics.error("pocket", f"what the ledger has not taken yet waits in memory only: {why}")

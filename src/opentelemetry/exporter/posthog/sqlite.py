@@ -16,22 +16,19 @@ Raises ``sqlite3.Error``, ``OSError``, :class:`StateFileError` and :class:`Forei
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import hmac
 import os
-import secrets
 import sqlite3
 import stat
 import threading
-from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
-from enum import Enum
+from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .errors import BusyStateError, ForeignStateError, ForkedStateError, NewerStateError, StateFileError
+from .errors import BusyStateError, ForkedStateError, StateFileError
 from .file_lock import FileLock
 from .machine import network_file_system
+from .sqlite_faults import SqliteFault, fault_of
+from .sqlite_identity import Schema, StateOwner, refuse_strangers, settle_in
 
 if TYPE_CHECKING:
     from .clock import Clock
@@ -50,66 +47,6 @@ OLDEST_SQLITE = (3, 35, 0)
 
 _abandoned: list[sqlite3.Connection] = []
 """Connections inherited by a fork. Closing one in the child would touch the parent's files, so none is."""
-
-
-class SqliteFault(Enum):
-    """What kind of thing went wrong; decides whether a connection, or the file, may still be used."""
-
-    FULL = "full"
-    IO = "io"
-    CORRUPT = "corrupt"
-    BUSY = "busy"
-    READ_ONLY = "read_only"
-    CANT_OPEN = "cant_open"
-    OTHER = "other"
-
-
-_FAULT_BY_CODE = {
-    5: SqliteFault.BUSY, 6: SqliteFault.BUSY, 8: SqliteFault.READ_ONLY, 10: SqliteFault.IO,
-    11: SqliteFault.CORRUPT, 13: SqliteFault.FULL, 14: SqliteFault.CANT_OPEN, 26: SqliteFault.CORRUPT,
-}  # fmt: skip
-_FAULT_BY_TEXT = {  # Python 3.10 has no sqlite_errorcode
-    "locked": SqliteFault.BUSY,
-    "readonly": SqliteFault.READ_ONLY,
-    "disk i/o": SqliteFault.IO,
-    "malformed": SqliteFault.CORRUPT,
-    "disk is full": SqliteFault.FULL,
-    "unable to open": SqliteFault.CANT_OPEN,
-    "not a database": SqliteFault.CORRUPT,
-}
-
-
-def fault_of(error: BaseException) -> SqliteFault:
-    """The kind of a ``sqlite3.Error``."""
-    code = getattr(error, "sqlite_errorcode", None)
-    if isinstance(code, int):
-        return _FAULT_BY_CODE.get(code & 0xFF, SqliteFault.OTHER)
-    text = str(error).lower()
-    return next((fault for word, fault in _FAULT_BY_TEXT.items() if word in text), SqliteFault.OTHER)
-
-
-@dataclass(frozen=True, slots=True)
-class StateOwner:
-    """Whose state it is: the canonical host and the project's key. A file only keeps a salted hash."""
-
-    host: str
-    api_key: str = field(repr=False)
-
-    def digest(self, salt: bytes) -> bytes:
-        text = f"{self.host}\0{self.api_key}".encode("utf-8", "surrogatepass")
-        return hashlib.blake2b(text, digest_size=16, salt=salt).digest()
-
-
-@dataclass(frozen=True, slots=True)
-class Schema:
-    """The tables of a kind of state file. ``version`` grows with each change that older code can't read."""
-
-    application_id: int  # four ASCII letters; `file` and people recognise it
-    version: int
-    script: str  # CREATE statements, separated by semicolons
-    upgrade: Callable[[sqlite3.Connection, int], None] | None = (
-        None  # from an older version, in one transaction
-    )
 
 
 class StateFile:
@@ -357,7 +294,7 @@ class StateFile:
         ask("PRAGMA trusted_schema=OFF")
         ask("PRAGMA cell_size_check=ON")
         ask("PRAGMA mmap_size=0")
-        empty = self._refuse_strangers(connection)
+        empty = refuse_strangers(connection, self.path, self._schema, self._owner)
         if empty:
             ask("PRAGMA auto_vacuum=INCREMENTAL")  # has no effect once the first page is written
         mode = ask("PRAGMA journal_mode=WAL").fetchone()[0]
@@ -377,61 +314,7 @@ class StateFile:
         if self._max_bytes is not None:
             page = ask("PRAGMA page_size").fetchone()[0]
             ask(f"PRAGMA max_page_count={max(64, self._max_bytes // page)}")
-        self._settle_in(connection, empty=empty)
-
-    def _refuse_strangers(self, connection: sqlite3.Connection) -> bool:
-        """True for a file without content. Raises when it is not ours; nothing has been written by then."""
-        application = connection.execute("PRAGMA application_id").fetchone()[0]
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if application == 0 and version == 0:
-            if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
-                return True
-            raise ForeignStateError(
-                f"{self.path} is a database of another program. Point to a directory of its own."
-            )
-        if application != self._schema.application_id:
-            raise ForeignStateError(
-                f"{self.path} is a file of another kind. Point to a directory of its own."
-            )
-        if version > self._schema.version:
-            raise NewerStateError(
-                f"{self.path} was written by a newer version of this package (its schema is {version}, "
-                f"ours is {self._schema.version}). It was left untouched; upgrade again to use it."
-            )
-        if self._owner is not None:
-            salt, digest = connection.execute("SELECT salt, digest FROM owner").fetchone()
-            if not hmac.compare_digest(self._owner.digest(salt), digest):
-                raise ForeignStateError(
-                    f"{self.path} belongs to another PostHog host or project. "
-                    "It was left untouched; use another directory, or go back to the former host and key."
-                )
-        return False
-
-    def _settle_in(self, connection: sqlite3.Connection, *, empty: bool) -> None:
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if not empty and version == self._schema.version:
-            return
-        if self._owner is None:
-            raise StateFileError(
-                str(self.path), "has no state yet, or an older one", "Let the exporter open it first."
-            )
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            if empty:
-                salt = secrets.token_bytes(16)
-                connection.execute("CREATE TABLE owner(salt BLOB NOT NULL, digest BLOB NOT NULL)")
-                connection.execute("INSERT INTO owner VALUES(?, ?)", (salt, self._owner.digest(salt)))
-                for statement in filter(str.strip, self._schema.script.split(";")):
-                    connection.execute(statement)
-            elif self._schema.upgrade is not None:
-                self._schema.upgrade(connection, version)
-            connection.execute(f"PRAGMA application_id={self._schema.application_id}")
-            connection.execute(f"PRAGMA user_version={self._schema.version}")
-            connection.execute("COMMIT")
-        except BaseException:
-            with contextlib.suppress(sqlite3.Error):
-                connection.execute("ROLLBACK")
-            raise
+        settle_in(connection, self.path, self._schema, self._owner, empty=empty)
 
     def _undo(self, connection: sqlite3.Connection, error: BaseException) -> None:
         broken = isinstance(error, sqlite3.Error) and fault_of(error) in (SqliteFault.IO, SqliteFault.CORRUPT)

@@ -14,7 +14,8 @@ from ..errors import PostHogExporterError
 from ..groups.ledger import SECOND, Terms
 from ..groups.opening import open_store
 from ..settings.model import Settings
-from ..sqlite import StateFile, StateOwner
+from ..sqlite import StateFile
+from ..sqlite_identity import StateOwner
 from .checks.state import LedgerFacts
 from .checks.zero_code import LOGS, METRICS, OURS, TRACES, Installed
 from .outbox import opened

@@ -19,7 +19,7 @@ from .output import ask, duration, moment, out, out_json, plural, progress, size
 
 if TYPE_CHECKING:
     from ..delivery.sqlite_outbox import SqliteOutbox
-    from ..sqlite import StateOwner
+    from ..sqlite_identity import StateOwner
 
 VARIABLE = "OTEL_EXPORTER_POSTHOG_OUTBOX"
 
@@ -158,7 +158,7 @@ def drain(
     from ..delivery.courier import Courier
     from ..delivery.drain import LEAST_PAUSE, Drainer
     from ..delivery.httpx_transport import HttpxTransport
-    from ..sqlite import StateOwner
+    from ..sqlite_identity import StateOwner
 
     settings, _ = usable_settings()
     place = _asked_for(directory)

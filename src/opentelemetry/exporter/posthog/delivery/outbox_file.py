@@ -19,7 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from ..errors import ForeignStateError, ForkedStateError, NewerStateError, PostHogExporterError
-from ..sqlite import SqliteFault, StateFile, StateOwner, fault_of
+from ..sqlite import StateFile
+from ..sqlite_faults import SqliteFault, fault_of
+from ..sqlite_identity import StateOwner
 from . import outbox_rescue as rescue
 from . import outbox_tables as tables
 from .outbox_reserve import Reserve

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import PostHogExporterError
-from ..sqlite import StateFile, StateOwner
+from ..sqlite import StateFile
+from ..sqlite_identity import StateOwner
 from . import outbox_dead as dead
 from . import outbox_tables as tables
 from .outbox import COUNTERS

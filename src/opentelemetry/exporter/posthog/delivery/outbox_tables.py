@@ -12,7 +12,8 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from ..model import Envelope
-from ..sqlite import Schema, overwriting
+from ..sqlite import overwriting
+from ..sqlite_identity import Schema
 from .outbox import COUNTERS, ParcelKey, StoredParcel
 from .outbox_parcel import pack, print_of
 

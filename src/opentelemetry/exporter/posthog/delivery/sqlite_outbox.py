@@ -29,7 +29,7 @@ from .outbox_tables import Moment
 
 if TYPE_CHECKING:
     from ..clock import Clock
-    from ..sqlite import StateOwner
+    from ..sqlite_identity import StateOwner
 
 LEASE = 30.0
 """Seconds a parcel is its sender's: three times the default deadline of an export."""

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ..errors import BusyStateError, LedgerError, PostHogExporterError
-from ..sqlite import Schema, SqliteFault, StateFile, StateOwner, fault_of
+from ..sqlite import StateFile
+from ..sqlite_faults import SqliteFault, fault_of
+from ..sqlite_identity import Schema, StateOwner
 
 if TYPE_CHECKING:
     from ..clock import Clock

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ForeignStateError, NewerStateError, PostHogExporterError
-from ..sqlite import StateOwner
 from .memory import MAX_GROUPS, MemoryStore
 
 if TYPE_CHECKING:
     from ..clock import Clock
+    from ..sqlite_identity import StateOwner
     from .sqlite import SqliteStore
     from .store import LedgerStore
 
@@ -46,6 +46,8 @@ def open_store(
     scheme, separator, rest = spec.partition("://")
     if spec == MEMORY:
         return MemoryStore(clock, max_groups=max_groups)
+    from ..sqlite_identity import StateOwner
+
     owner = StateOwner(host, api_key)
     if separator and scheme.lower() != "sqlite":
         from .redis import RedisStore

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from ..errors import PostHogExporterError
 from ..model import Group
-from ..sqlite import Schema, StateOwner
+from ..sqlite_identity import Schema, StateOwner
 from .ledger import Entry
 from .ledger_file import LedgerFile
 from .sqlite_tables import plain, sql_text

@@ -26,7 +26,7 @@ from .store import SWEEP_LIMIT, Call, Reply, Seen, Sighting, StoreCounts, StoreT
 
 if TYPE_CHECKING:
     from ..clock import Clock
-    from ..sqlite import StateOwner
+    from ..sqlite_identity import StateOwner
 
 SHARDS: Final = 64
 """Enough that a cluster spreads them; few enough that a sweep over all is one modest round trip."""

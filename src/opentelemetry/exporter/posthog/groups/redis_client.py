@@ -14,7 +14,7 @@ from ..errors import LedgerError, MissingExtraError
 from ..name_lookup import Lookup
 
 try:
-    from redis import VERSION, Connection, Redis, SSLConnection
+    from redis import Connection, Redis, SSLConnection, __version__
     from redis import exceptions as said
     from redis.backoff import NoBackoff
     from redis.cluster import RedisCluster
@@ -231,7 +231,9 @@ def _look_up(connection: Any) -> None:
         raise said.ConnectionError(f"name look-up: {type(error).__name__}") from None
 
 
-_ONCE_IN_A_CLUSTER: Final[dict[str, Any]] = {} if VERSION[0] >= 6 else {"cluster_error_retry_attempts": 0}
+_ONCE_IN_A_CLUSTER: Final[dict[str, Any]] = (
+    {} if int(__version__.partition(".")[0]) >= 6 else {"cluster_error_retry_attempts": 0}
+)
 """From version 6 on ``retry`` speaks of the cluster too, and this is deprecated."""
 
 _CONNECTIONS: Final[dict[str, type[Connection]]] = {"redis": _AsksInTime, "rediss": _AsksInTimeOverTls}

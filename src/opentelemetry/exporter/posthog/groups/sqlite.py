@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ..machine import boot_id
-from ..sqlite import Schema, StateOwner
+from ..sqlite_identity import Schema, StateOwner
 from . import ledger
 from .ledger import DAY, GroupState, Haste, Settlement, Terms
 from .ledger_file import LedgerFile

@@ -13,7 +13,7 @@ from ..assembly import project_of
 from ..delivery.courier import Courier
 from ..settings.option import Topic
 from ..settings.options import OPTIONS
-from ..sqlite import StateOwner
+from ..sqlite_identity import StateOwner
 from ..translate.translator import Translator
 from ..wire.encoding import Encoder
 from .errors import ReplayError

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from ..errors import StateFileError
 from ..file_lock import FileLock
 from ..model import Envelope, Group, Outcome, OutcomeKind
-from ..sqlite import StateFile, StateOwner
+from ..sqlite import StateFile
+from ..sqlite_identity import StateOwner
 from .errors import ReplayError
 from .spool_tables import DELIVERED, PENDING, REFUSED, SCHEMA
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ..sqlite import Schema
+from ..sqlite_identity import Schema
 
 PENDING, DELIVERED, REFUSED = 0, 1, 2
 """States of an event."""
