@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import queue
 import random
-import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -29,6 +28,7 @@ from opentelemetry.exporter.posthog.wire import body
 from . import records
 from .paired import Rounds, measured
 from .sink import Sink, Taken
+from .table import Bench, Row, exact
 
 KEY = "phc_benchmark"
 
@@ -220,26 +220,21 @@ def _segment_calls() -> Iterator[Callable[[int], None]]:
     yield run
 
 
-def track(client: Segment, fact: records.Fact) -> None:
-    client.track(
+def track(client: Segment, fact: records.Fact) -> Any:
+    """The message as the consumer gets it."""
+    _, message = client.track(
         fact.plain["user.id"],
         fact.name,
         records.sdk_properties(fact),
         context={"groupId": fact.organization},
     )
+    return message
 
 
 @contextmanager
 def segment_consumer(sink: Sink) -> Iterator[Callable[[int], None]]:
-    batches: list[list[Any]] = []
-    for seed in range(4):
-        client = Segment("key", host=sink.url, upload_interval=10**6)
-        for thread in client.consumers:
-            thread.pause()
-        client.queue = queue.Queue()
-        for fact in records.facts(records.BATCH, seed=seed):
-            track(client, fact)
-        batches.append(list(client.queue.queue))
+    client = Segment("key", send=False)  # without threads: one would be waited for at exit
+    batches = [[track(client, fact) for fact in records.facts(records.BATCH, seed=seed)] for seed in range(4)]
 
     def run(number: int) -> None:
         waiting: queue.Queue[Any] = queue.Queue()
@@ -253,14 +248,17 @@ def segment_consumer(sink: Sink) -> Iterator[Callable[[int], None]]:
 
 
 OURS_SHIPPED = "ours, spans, zstd"
+OURS_GZIP = "ours, spans, gzip"
+STDLIB = "ours, spans, gzip 1, stdlib json"
+OTLP = "OTLP spans, gzip"
 CASES: dict[str, Callable[[Sink], Any]] = {
     FLOOR: floor,
     OURS_SHIPPED: ours("spans", compression="zstd"),
-    "ours, spans, gzip 6": ours("spans"),
+    OURS_GZIP: ours("spans"),
     "ours, spans, gzip 1": ours("spans", level=1),
-    "ours, spans, gzip 1, stdlib json": ours("spans", level=1, stdlib_json=True),
-    "ours, logs, gzip 6": ours("logs"),
-    "OTLP spans, gzip": otlp("spans"),
+    STDLIB: ours("spans", level=1, stdlib_json=True),
+    "ours, logs, gzip": ours("logs"),
+    OTLP: otlp("spans"),
     "OTLP logs, gzip": otlp("logs"),
     "posthog capture()": posthog_calls,
     "posthog consumer v0, gzip": posthog_consumer(CaptureMode.V0),
@@ -270,20 +268,48 @@ CASES: dict[str, Callable[[Sink], Any]] = {
 }
 
 
-def main() -> None:
-    from .sink import running_sink
+def rows(bench: Bench) -> list[Row]:
+    found = measure(bench.sink, rounds=bench.rounds)
+    rounds, taken = found.rounds, found.taken
 
-    with running_sink() as sink:
-        started = time.monotonic()
-        found = measure(sink, rounds=9)
-        for name in CASES:
-            taken = found.taken[name]
-            print(
-                f"{name:36} {found.rounds.cost(name) * 1e6!s:26} µs {found.rounds.ratio(name, FLOOR)!s:24} F "
-                f"{taken.requests:3} requests {taken.wire_bytes / records.BATCH:6.0f} B"
-            )
-        print(f"{time.monotonic() - started:.0f} s")
+    def row(name: str, case: str, *others: str, unit: str, **goal: Any) -> Row:
+        return Row(
+            name=name, cost=rounds.cost(case) * 1e6, found=rounds.ratio(case, *others), unit=unit, **goal
+        )
 
+    def size(name: str, case: str, other: str, unit: str, **goal: Any) -> Row:
+        mine, theirs = (taken[each].wire_bytes / records.BATCH for each in (case, other))
+        note = f"{mine:.0f} B an event, head and body"
+        return Row(name=f"{name}: {mine:.0f} B", found=exact(mine / theirs), unit=unit, note=note, **goal)
 
-if __name__ == "__main__":
-    main()
+    peers = [name for name in CASES if not name.startswith("ours") and name != FLOOR]
+    posthog = ("posthog capture()", "posthog consumer v0, gzip")
+    segment = ("segment track()", "segment consumer, gzip")
+    return [
+        row("floor F", FLOOR, FLOOR, unit="F"),
+        row("spans, zstd: the [fast] configuration", OURS_SHIPPED, FLOOR, unit="F", must=2.0),
+        row("spans, gzip 1", "ours, spans, gzip 1", FLOOR, unit="F", must=2.8, aim=2.4),
+        row("spans, gzip 1, stdlib json", STDLIB, FLOOR, unit="F", must=4.2),
+        row("spans, gzip", OURS_GZIP, FLOOR, unit="F"),
+        row("logs, gzip", "ours, logs, gzip", FLOOR, unit="F"),
+        *(row(name, name, FLOOR, unit="F") for name in peers),
+        row("spans, zstd", OURS_SHIPPED, OTLP, unit="x OTLP gzip", must=0.25, aim=0.20),
+        row("spans, gzip", OURS_GZIP, OTLP, unit="x OTLP gzip", must=0.38, aim=0.30),
+        row("spans, gzip 1, stdlib json", STDLIB, OTLP, unit="x OTLP gzip", must=0.48),
+        row(
+            "logs, gzip", "ours, logs, gzip", "OTLP logs, gzip", unit="x OTLP logs gzip", must=0.38, aim=0.30
+        ),
+        row("spans, zstd", OURS_SHIPPED, *posthog, unit="x posthog call + consumer", must=1 / 7),
+        row("spans, gzip", OURS_GZIP, *posthog, unit="x posthog call + consumer", must=0.20, aim=0.16),
+        row("spans, gzip", OURS_GZIP, *segment, unit="x segment call + consumer", must=0.28, aim=0.22),
+        size("bytes an event, zstd", OURS_SHIPPED, posthog[1], "x posthog gzip", must=0.95, aim=0.85),
+        size("bytes an event, zstd", OURS_SHIPPED, OTLP, "x OTLP gzip", must=1.30, aim=1.15),
+        size("bytes an event, gzip", OURS_GZIP, posthog[1], "x posthog gzip", must=0.95, aim=0.85),
+        size("bytes an event, gzip", OURS_GZIP, OTLP, "x OTLP gzip", must=1.30, aim=1.15),
+        Row(
+            name="requests for 512 events",
+            found=exact(taken[OURS_SHIPPED].requests),
+            unit="requests",
+            must=1,
+        ),
+    ]

@@ -1,0 +1,128 @@
+"""``make bench``: every topic in a process of its own, one table, and the same as JSON.
+
+``python -m benchmarks [--quick] [--only TOPIC]... [--json FILE]``
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from .sink import running_sink
+from .table import Bench, Row, as_text, from_json, to_json
+
+ROUNDS = 9
+QUICK_ROUNDS = 4
+
+VERSIONS = (
+    "opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http", "posthog", "segment-analytics-python",
+    "httpx", "orjson", "zstandard", "redis",
+)  # fmt: skip
+
+METHOD = """\
+Cases of a topic alternate, in an order that rotates each round; the first round is thrown away. "cost" is the
+CPU time of the whole measuring process a record, median; it runs on one core, the far side on another one.
+A ratio is the median of the ratios of each round, with its quartiles. F, the floor, is ready dicts through
+orjson, gzip 1 and one kept-alive httpx POST, measured among the cases."""
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """Some rows of the table: ``rows`` of the module ``benchmarks.<name>``."""
+
+    name: str
+    title: str
+    quick: bool = True  # part of a quick run
+
+
+TOPICS = (Topic("exporting", "A record in, an acknowledged event out"),)
+
+
+def rows_of(topic: str, bench: Bench) -> list[Row]:
+    found: list[Row] = importlib.import_module(f"benchmarks.{topic}").rows(bench)
+    return found
+
+
+def in_a_process(topic: Topic, *, quick: bool) -> tuple[list[Row], float]:
+    started = time.monotonic()
+    command = [sys.executable, "-m", "benchmarks", "--topic", topic.name, *(["--quick"] if quick else [])]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
+    rows = [from_json(value) for value in json.loads(done.stdout.splitlines()[-1])]
+    return rows, time.monotonic() - started
+
+
+def machine() -> dict[str, Any]:
+    return {
+        "cpu": _cpu(),
+        "cores": os.cpu_count(),
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "system": f"{platform.system()} {platform.machine()}",
+        "versions": {name: found for name in VERSIONS if (found := _version(name))},
+    }
+
+
+def _cpu() -> str:
+    with open("/proc/cpuinfo", encoding="utf-8") as lines:
+        return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "?")
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer rounds, without the largest sizes")
+    parser.add_argument("--only", action="append", metavar="TOPIC", choices=[topic.name for topic in TOPICS])
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the result there too")
+    parser.add_argument("--topic", help=argparse.SUPPRESS)  # one topic, here and now
+    arguments = parser.parse_args()
+    if arguments.topic:
+        with running_sink() as sink:
+            rounds = QUICK_ROUNDS if arguments.quick else ROUNDS
+            rows = rows_of(arguments.topic, Bench(sink=sink, rounds=rounds, quick=arguments.quick))
+        print(json.dumps([to_json(row) for row in rows]))
+        return
+    _all(arguments)
+
+
+def _all(arguments: argparse.Namespace) -> None:
+    started = time.monotonic()
+    parts: list[tuple[Topic, list[Row]]] = []
+    for topic in TOPICS:
+        if topic.name in arguments.only if arguments.only else (topic.quick or not arguments.quick):
+            rows, seconds = in_a_process(topic, quick=arguments.quick)
+            print(f"{topic.title}: {seconds:.0f} s", file=sys.stderr, flush=True)
+            parts.append((topic, rows))
+    here = machine()
+    print(as_text([(topic.title, rows) for topic, rows in parts]))
+    print(f"\n{METHOD}\n")
+    print(f"{here['cpu']}, {here['cores']} cores, {here['system']}, {here['python']}")
+    print(", ".join(f"{name} {number}" for name, number in here["versions"].items()))
+    print(f"{time.monotonic() - started:.0f} s, load average {os.getloadavg()[0]:.1f}")
+    if arguments.json:
+        result = {
+            "machine": here,
+            "method": METHOD,
+            "when": time.strftime("%Y-%m-%d", time.gmtime()),
+            "quick": arguments.quick,
+            "parts": [[topic.title, [to_json(row) for row in rows]] for topic, rows in parts],
+        }
+        arguments.json.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
