@@ -9,15 +9,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from opentelemetry.exporter.posthog.clock import SystemClock
-from opentelemetry.exporter.posthog.groups.ledger import (
-    SECOND,
-    Ending,
-    Entry,
-    Grant,
-    GroupState,
-    Settlement,
-    Terms,
-)
 from opentelemetry.exporter.posthog.groups.memory import MemoryStore
 from opentelemetry.exporter.posthog.groups.redis import RedisStore
 from opentelemetry.exporter.posthog.groups.sqlite import SqliteStore
@@ -27,6 +18,15 @@ from opentelemetry.exporter.posthog.groups.stamp import (
     Digester,
     canonical_json,
     times_text,
+)
+from opentelemetry.exporter.posthog.groups.state import (
+    SECOND,
+    Ending,
+    Entry,
+    Grant,
+    GroupState,
+    Settlement,
+    Terms,
 )
 from opentelemetry.exporter.posthog.groups.store import Call, LedgerStore, Reply, Sighting
 from opentelemetry.exporter.posthog.model import Group

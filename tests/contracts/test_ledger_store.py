@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from opentelemetry.exporter.posthog.groups import ledger
-from opentelemetry.exporter.posthog.groups.ledger import (
+from opentelemetry.exporter.posthog.groups.stamp import PRESENCE
+from opentelemetry.exporter.posthog.groups.state import (
     DAY,
     SECOND,
     Ending,
@@ -21,7 +22,6 @@ from opentelemetry.exporter.posthog.groups.ledger import (
     Standing,
     StoreState,
 )
-from opentelemetry.exporter.posthog.groups.stamp import PRESENCE
 from opentelemetry.exporter.posthog.groups.store import Call, Sighting, healing_of
 from opentelemetry.exporter.posthog.model import Group
 from tests.ledger_kit import (

@@ -12,8 +12,8 @@ from tests.servers import RedisServer, running_redis
 
 from opentelemetry.exporter.posthog.clock import SystemClock
 from opentelemetry.exporter.posthog.errors import LedgerError
-from opentelemetry.exporter.posthog.groups.ledger import Ending
 from opentelemetry.exporter.posthog.groups.redis import RedisStore
+from opentelemetry.exporter.posthog.groups.state import Ending
 
 PAGE = (Path(__file__).parents[2] / "docs/how-to/choose-a-ledger.md").read_text()
 ACL = re.search(r"^user (\S+) on >(\S+) (.+)$", PAGE, re.MULTILINE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from opentelemetry.exporter.posthog.clock import SystemClock
-from opentelemetry.exporter.posthog.groups.ledger import SECOND
 from opentelemetry.exporter.posthog.groups.memory import MemoryStore
 from opentelemetry.exporter.posthog.groups.redis import RedisStore
 from opentelemetry.exporter.posthog.groups.sqlite import SqliteStore
+from opentelemetry.exporter.posthog.groups.state import SECOND
 from opentelemetry.exporter.posthog.groups.store import LedgerStore
 from opentelemetry.exporter.posthog.model import Group
 from tests.ledger.plain_store import PlainStore, Rule, Shelf
@@ -35,6 +36,11 @@ class Bench:
     advance: Callable[[float], None]
     lose: Callable[[], None] | None = None
     evict: Callable[[Group], bool] | None = None
+    server_ns: Callable[[], int] | None = None  # where the store's clock is not ours
+
+    def now(self) -> int:
+        """The store's clock, µs."""
+        return (self.clock.time_ns() if self.server_ns is None else self.server_ns()) // 1000
 
 
 @contextmanager
@@ -134,7 +140,7 @@ def redis_bench(server: RedisServer) -> Iterator[Bench]:
         return int(client.hget(f"{tag}:store", "marked") or 0) != 0
 
     try:
-        yield Bench("redis", clock, open_, marked, advance, client.flushall)
+        yield Bench("redis", clock, open_, marked, advance, client.flushall, server_ns=time.time_ns)
     finally:
         for store in opened:
             store.close()

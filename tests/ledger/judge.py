@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from opentelemetry.exporter.posthog.groups.ledger import GroupState, Standing
 from opentelemetry.exporter.posthog.groups.stamp import PRESENCE, Digester, canonical_json
+from opentelemetry.exporter.posthog.groups.state import GroupState, Standing
 from opentelemetry.exporter.posthog.groups.store import Seen, Sighting
 from opentelemetry.exporter.posthog.model import Group, Observation
 

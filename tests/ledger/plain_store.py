@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from opentelemetry.exporter.posthog.groups import ledger
-from opentelemetry.exporter.posthog.groups.ledger import (
+from opentelemetry.exporter.posthog.groups.state import (
     Answer,
     Entry,
     Grant,

@@ -11,7 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from opentelemetry.exporter.posthog.groups import ledger
-from opentelemetry.exporter.posthog.groups.ledger import (
+from opentelemetry.exporter.posthog.groups.pocket import Held, Pocket
+from opentelemetry.exporter.posthog.groups.stamp import Digester, times_of
+from opentelemetry.exporter.posthog.groups.state import (
     NEVER,
     UNKNOWN,
     Answer,
@@ -26,8 +28,6 @@ from opentelemetry.exporter.posthog.groups.ledger import (
     StoreState,
     Terms,
 )
-from opentelemetry.exporter.posthog.groups.pocket import Held, Pocket
-from opentelemetry.exporter.posthog.groups.stamp import Digester, times_of
 from opentelemetry.exporter.posthog.model import Group, GroupUpdate, Observation, Outcome, OutcomeKind
 from tests.ledger.judge import Violation
 from tests.ledger.plain_store import Rule

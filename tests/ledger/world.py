@@ -20,8 +20,8 @@ from typing import Any
 
 from opentelemetry.exporter.posthog.errors import LedgerError
 from opentelemetry.exporter.posthog.groups import GroupLedger
-from opentelemetry.exporter.posthog.groups.ledger import GroupState, Haste, Settlement, Terms
 from opentelemetry.exporter.posthog.groups.stamp import Digester, canonical_json
+from opentelemetry.exporter.posthog.groups.state import GroupState, Haste, Settlement, Terms
 from opentelemetry.exporter.posthog.groups.store import (
     SWEEP_LIMIT,
     Call,
@@ -482,7 +482,7 @@ class World:
             return None
 
     def look(self) -> None:
-        now = self.clock.time_ns() // 1000
+        now = self.bench.now()
         for group in self.groups:
             state = self.workers[0].store.show(group)
             if state is not None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from opentelemetry.exporter.posthog.groups import ledger
-from opentelemetry.exporter.posthog.groups.ledger import (
+from opentelemetry.exporter.posthog.groups.stamp import digest_of
+from opentelemetry.exporter.posthog.groups.state import (
     UNKNOWN,
     Answer,
     Ending,
@@ -14,7 +15,6 @@ from opentelemetry.exporter.posthog.groups.ledger import (
     StoreState,
     Terms,
 )
-from opentelemetry.exporter.posthog.groups.stamp import digest_of
 from tests.model.world import NAME, NOTHING, Claim, Process, Protocol, World, stamp
 
 A1, A2, A3 = stamp("a", 1), stamp("a", 2), stamp("a", 3)

@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from opentelemetry.exporter.posthog.groups import ledger
-from opentelemetry.exporter.posthog.groups.ledger import (
+from opentelemetry.exporter.posthog.groups.stamp import digest_of
+from opentelemetry.exporter.posthog.groups.state import (
     Answer,
     Ending,
     Entry,
@@ -28,7 +29,6 @@ from opentelemetry.exporter.posthog.groups.ledger import (
     StoreState,
     Terms,
 )
-from opentelemetry.exporter.posthog.groups.stamp import digest_of
 
 NAME: Final = "p"
 NOTHING: Final = ""

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opentelemetry.exporter.posthog.groups.compact import MAX_SHAPES, Packer
-from opentelemetry.exporter.posthog.groups.ledger import SECOND, GroupState, Property
 from opentelemetry.exporter.posthog.groups.stamp import digest_of
+from opentelemetry.exporter.posthog.groups.state import SECOND, GroupState, Property
 from tests.ledger_kit import stamp
 
 STAMPS = st.builds(stamp, st.integers(0, 9), st.sampled_from("abc"), st.integers(0, 9))

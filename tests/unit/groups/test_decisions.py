@@ -8,8 +8,8 @@ import pytest
 
 from opentelemetry.exporter.posthog.groups import ledger
 from opentelemetry.exporter.posthog.groups.decisions import NO_MEMORY, Memory, decide
-from opentelemetry.exporter.posthog.groups.ledger import Ending, GroupState, StoreState
 from opentelemetry.exporter.posthog.groups.stamp import Digester, canonical_json, times_text
+from opentelemetry.exporter.posthog.groups.state import Ending, GroupState, StoreState
 from opentelemetry.exporter.posthog.groups.updates import Updates
 from opentelemetry.exporter.posthog.model import Group, GroupUpdate, Observation
 from opentelemetry.exporter.posthog.reasons import LEDGER_TEXTS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from opentelemetry.exporter.posthog.groups.endings import BACKOFF, BACKOFF_MAX, Endings
-from opentelemetry.exporter.posthog.groups.ledger import SECOND, Ending
+from opentelemetry.exporter.posthog.groups.state import SECOND, Ending
 from opentelemetry.exporter.posthog.groups.updates import Claim
 from opentelemetry.exporter.posthog.model import DELIVERED, Group, GroupUpdate, Outcome, OutcomeKind
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from opentelemetry.exporter.posthog.groups.flapping import Flapping, flapping
-from opentelemetry.exporter.posthog.groups.ledger import SECOND, History, Sent
+from opentelemetry.exporter.posthog.groups.state import SECOND, History, Sent
 from opentelemetry.exporter.posthog.model import Group
 
 ORG = Group("organization", "org_42")

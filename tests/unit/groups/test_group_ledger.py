@@ -12,7 +12,7 @@ import pytest
 
 from opentelemetry.exporter.posthog.errors import LedgerError
 from opentelemetry.exporter.posthog.groups import GroupLedger, MemoryStore
-from opentelemetry.exporter.posthog.groups.ledger import Haste
+from opentelemetry.exporter.posthog.groups.state import Haste
 from opentelemetry.exporter.posthog.groups.store import SWEEP_LIMIT, Call, Reply, Sighting
 from opentelemetry.exporter.posthog.model import (
     DELIVERED,

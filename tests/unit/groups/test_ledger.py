@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opentelemetry.exporter.posthog.groups import ledger
-from opentelemetry.exporter.posthog.groups.ledger import (
-    BURST,
+from opentelemetry.exporter.posthog.groups.ledger import BURST, FLOOR_SLACK
+from opentelemetry.exporter.posthog.groups.stamp import digest_of, times_of
+from opentelemetry.exporter.posthog.groups.state import (
     DAY,
-    FLOOR_SLACK,
     NEVER,
     SECOND,
     UNKNOWN,
@@ -31,7 +31,6 @@ from opentelemetry.exporter.posthog.groups.ledger import (
     StoreState,
     Terms,
 )
-from opentelemetry.exporter.posthog.groups.stamp import digest_of, times_of
 from tests.ledger_kit import TERMS, ended, entry, presence, stamp
 
 STORE = StoreState(1)

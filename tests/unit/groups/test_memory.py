@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from opentelemetry.exporter.posthog.groups.ledger import Ending, Grant, Standing
 from opentelemetry.exporter.posthog.groups.memory import MemoryStore
+from opentelemetry.exporter.posthog.groups.state import Ending, Grant, Standing
 from opentelemetry.exporter.posthog.groups.store import Sighting
 from opentelemetry.exporter.posthog.model import Group
 from tests.ledger_kit import CALL, ORG, TERMS, content, ended, entry, presence, saw

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from opentelemetry.exporter.posthog.groups.ledger import Answer, Standing
 from opentelemetry.exporter.posthog.groups.observed import Observed
 from opentelemetry.exporter.posthog.groups.stamp import PRESENCE, Digester
+from opentelemetry.exporter.posthog.groups.state import Answer, Standing
 from opentelemetry.exporter.posthog.model import Group, Observation
 
 ORG = Group("organization", "org_1")

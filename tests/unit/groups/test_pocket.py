@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opentelemetry.exporter.posthog.groups.ledger import Answer, Standing
 from opentelemetry.exporter.posthog.groups.pocket import Pocket
 from opentelemetry.exporter.posthog.groups.stamp import PRESENCE, Digester, times_text
+from opentelemetry.exporter.posthog.groups.state import Answer, Standing
 from opentelemetry.exporter.posthog.model import Group, Observation
 
 ORG = Group("organization", "org_1")

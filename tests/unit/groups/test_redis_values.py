@@ -5,7 +5,6 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opentelemetry.exporter.posthog.groups.ledger import Ending, History, Settlement
 from opentelemetry.exporter.posthog.groups.redis_values import (
     ended,
     group_of,
@@ -16,6 +15,7 @@ from opentelemetry.exporter.posthog.groups.redis_values import (
     state_of,
     text,
 )
+from opentelemetry.exporter.posthog.groups.state import Ending, History, Settlement
 from opentelemetry.exporter.posthog.groups.store import Sighting
 from opentelemetry.exporter.posthog.model import Group
 from tests.ledger_kit import ORG, entry, stamp

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opentelemetry.exporter.posthog.groups.ledger import SECOND
 from opentelemetry.exporter.posthog.groups.sqlite_tables import SCRIPT, Moments, Tables
+from opentelemetry.exporter.posthog.groups.state import SECOND
 from tests.ledger_kit import TERMS
 
 WALL, MONOTONIC = 1_790_000_000 * SECOND, 5_000 * SECOND

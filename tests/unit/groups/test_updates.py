@@ -7,8 +7,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opentelemetry.exporter.posthog.groups.ledger import Grant, Sent
 from opentelemetry.exporter.posthog.groups.stamp import canonical_json
+from opentelemetry.exporter.posthog.groups.state import Grant, Sent
 from opentelemetry.exporter.posthog.groups.updates import Claim, Updates, first_sight_uuid
 from opentelemetry.exporter.posthog.model import Group
 from opentelemetry.exporter.posthog.testing.instants import uuid7_time_ms

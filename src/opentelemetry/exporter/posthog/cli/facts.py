@@ -11,8 +11,8 @@ from ..delivery.outbox import OutboxStatus
 from ..delivery.outbox_file import NAME
 from ..delivery.outbox_parcel import unpack
 from ..errors import PostHogExporterError
-from ..groups.ledger import SECOND, Terms
 from ..groups.opening import open_store
+from ..groups.state import SECOND, Terms
 from ..settings.model import Settings
 from ..sqlite import StateFile
 from ..sqlite_identity import StateOwner

@@ -9,9 +9,9 @@ import typer
 
 from ..clock import SystemClock
 from ..errors import PostHogExporterError
-from ..groups.ledger import NEVER, SECOND, UNKNOWN, GroupState, Property, Terms
 from ..groups.opening import open_store
 from ..groups.stamp import PRESENCE, digest_of, from_canonical, time_ns_of
+from ..groups.state import NEVER, SECOND, UNKNOWN, GroupState, Property, Terms
 from ..model import Group
 from ..timestamp import rfc3339
 from .environment import usable_settings

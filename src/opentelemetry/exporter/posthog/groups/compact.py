@@ -9,8 +9,8 @@ from __future__ import annotations
 import struct
 from typing import Final, cast
 
-from .ledger import GroupState, Property
 from .stamp import DIGEST_DIGITS, digest_of, times_of
+from .state import GroupState, Property
 
 MAX_SHAPES: Final = 4096
 """Different tuples of property names. Names are the application's to choose, so somebody may make them up."""

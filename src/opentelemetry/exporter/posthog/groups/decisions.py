@@ -14,7 +14,7 @@ from .stamp import PRESENCE, Digester, canonical_json, digest_of, times_of, time
 from .updates import Claim
 
 if TYPE_CHECKING:
-    from .ledger import GroupState
+    from .state import GroupState
 
 
 class Memory(NamedTuple):

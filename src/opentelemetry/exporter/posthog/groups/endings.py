@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ..model import Group, GroupUpdate, Outcome, OutcomeKind
-from .ledger import SECOND, Ending, Settlement
+from .state import SECOND, Ending, Settlement
 from .updates import Claim
 
 if TYPE_CHECKING:

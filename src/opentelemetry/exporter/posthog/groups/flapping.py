@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from .ledger import FLAP_WINDOW, SECOND, Sent
+from .ledger import FLAP_WINDOW
+from .state import SECOND, Sent
 
 if TYPE_CHECKING:
     from ..model import Group

@@ -26,12 +26,12 @@ from .backlog import Backlog
 from .decisions import Memory, decide
 from .endings import Endings, Unsaid
 from .flapping import flapping
-from .ledger import SECOND, Answers, Haste, Standing, Terms
 from .notices import Notice, Notices, late_first_sight
 from .observed import Observed
 from .pace import PAGE
 from .pocket import MAX_GROUPS as POCKET_GROUPS
 from .stamp import Digester
+from .state import SECOND, Answers, Haste, Standing, Terms
 from .store import SWEEP_LIMIT, LedgerStore, Reply, Seen, Sighting
 from .store_line import StoreLine
 from .updates import Updates

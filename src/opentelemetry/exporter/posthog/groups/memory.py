@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from . import ledger
 from .compact import Packer
-from .ledger import Answer, GroupState, Haste, Settlement, Standing, StoreState, Terms
+from .state import Answer, GroupState, Haste, Settlement, Standing, StoreState, Terms
 from .store import (
     SWEEP_LIMIT,
     Call,

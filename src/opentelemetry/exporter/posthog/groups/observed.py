@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from .known import Known, Settled, Touch, print_of
-from .ledger import Answers, Standing
 from .pocket import Held, Pocket
 from .stamp import PRESENCE, Digester, moment_of
+from .state import Answers, Standing
 
 if TYPE_CHECKING:
     from ..model import Group, Observation

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from .known import ALWAYS, Moment
-from .ledger import Answers, Entry, Standing
 from .stamp import (
     PRESENCE,
     PRESENCE_STAMP,
@@ -21,6 +20,7 @@ from .stamp import (
     moment_of,
     times_text,
 )
+from .state import Answers, Entry, Standing
 from .store import Sighting
 
 if TYPE_CHECKING:

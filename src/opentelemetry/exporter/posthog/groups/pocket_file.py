@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 from ..errors import PostHogExporterError
 from ..model import Group
 from ..sqlite_identity import Schema, StateOwner
-from .ledger import Entry
 from .ledger_file import LedgerFile
 from .sqlite_tables import plain, sql_text
+from .state import Entry
 from .store import Sighting
 
 if TYPE_CHECKING:

@@ -19,9 +19,9 @@ from zlib import crc32
 
 from ..errors import LedgerError
 from ..model import Group
-from .ledger import GroupState, Haste, Settlement, Terms
 from .redis_client import Command, ScriptServer, explained
 from .redis_values import ended, flag, group_of, id_of, observed, seen_of, state_of, text
+from .state import GroupState, Haste, Settlement, Terms
 from .store import SWEEP_LIMIT, Call, Reply, Seen, Sighting, StoreCounts, StoreTotals, StoreWaiting
 
 if TYPE_CHECKING:

@@ -6,17 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from ..model import Group
-from .ledger import (
-    QUIET_HISTORY,
-    Answer,
-    Grant,
-    GroupState,
-    History,
-    Property,
-    Sent,
-    Settlement,
-    Standing,
-)
+from .state import QUIET_HISTORY, Answer, Grant, GroupState, History, Property, Sent, Settlement, Standing
 from .store import Seen, healing_of
 
 if TYPE_CHECKING:

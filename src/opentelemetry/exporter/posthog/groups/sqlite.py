@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Final
 from ..machine import boot_id
 from ..sqlite_identity import Schema, StateOwner
 from . import ledger
-from .ledger import DAY, GroupState, Haste, Settlement, Terms
 from .ledger_file import LedgerFile
 from .sqlite_tables import SCRIPT, Moments, Tables
+from .state import DAY, GroupState, Haste, Settlement, StoreState, Terms
 from .store import (
     SWEEP_LIMIT,
     Call,
@@ -218,7 +218,7 @@ class _Work:
     """One call's transaction: what was read, and what must be written."""
 
     def __init__(
-        self, tables: Tables, moments: Moments, store: ledger.StoreState, terms: Terms, *, lost: bool
+        self, tables: Tables, moments: Moments, store: StoreState, terms: Terms, *, lost: bool
     ) -> None:
         self.tables = tables
         self.moments = moments

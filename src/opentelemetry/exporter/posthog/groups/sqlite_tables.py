@@ -9,7 +9,7 @@ from typing import Final, NamedTuple, cast
 
 from ..model import Group
 from . import ledger
-from .ledger import GroupState, History, Property, StoreState, Terms
+from .state import QUIET_HISTORY, GroupState, History, Property, StoreState, Terms
 
 SCRIPT: Final = """
 CREATE TABLE ledger_store(
@@ -192,7 +192,7 @@ class Tables:
                         known.have,
                         known.refused,
                         known.settled_at,
-                        None if known.history == ledger.QUIET_HISTORY else json.dumps(known.history),
+                        None if known.history == QUIET_HISTORY else json.dumps(known.history),
                     ),
                 )
 
@@ -236,7 +236,7 @@ class Tables:
 
 
 def _history(text: str | None) -> History:
-    return ledger.QUIET_HISTORY if text is None else History(*json.loads(text))
+    return QUIET_HISTORY if text is None else History(*json.loads(text))
 
 
 def sql_text(name: str) -> str | bytes:

@@ -15,7 +15,8 @@ from zlib import crc32
 
 from ..errors import PostHogExporterError
 from ..model import Group
-from .ledger import DAY, HEALING_DAYS, Answers, Entry, Grant, GroupState, Haste, Settlement, Terms
+from .ledger import HEALING_DAYS
+from .state import DAY, Answers, Entry, Grant, GroupState, Haste, Settlement, Terms
 
 SWEEP_LIMIT: Final = 32
 """Groups one sweep takes up: a script over more holds a Redis for longer than its other users like."""

@@ -13,7 +13,7 @@ from .store import Call, LedgerStore, Reply
 if TYPE_CHECKING:
     from ..clock import Clock
     from ..model import Group
-    from .ledger import Terms
+    from .state import Terms
 
 STORE_PAUSE: Final = 5.0
 """Seconds without a call after the store failed: a stalled store may cost an export its timeout, but once."""

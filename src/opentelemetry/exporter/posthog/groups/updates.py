@@ -12,7 +12,7 @@ from .ledger import newest_time_ns
 from .stamp import PRESENCE, canonical_json, from_canonical
 
 if TYPE_CHECKING:
-    from .ledger import Grant
+    from .state import Grant
 
 
 class Claim(NamedTuple):
