@@ -35,5 +35,6 @@ def read_books(directory: Path) -> dict[int, list[dict[str, Any]]]:
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    for line in path.read_bytes().splitlines():
+    whole, _, _ = path.read_bytes().rpartition(b"\n")  # who reads while it is written may see half a line
+    for line in whole.splitlines():
         yield json.loads(line)

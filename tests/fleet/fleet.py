@@ -199,12 +199,18 @@ class Fleet:
         """The ledger loses everything once all that arrives before has been heard of, and before what comes
         next: no ledger could tell in which order those two were true."""
         before = {told.n for told in self.signals if told.at < self._plan.shape.loss * 1e9}
+        end = time.monotonic() + PATIENCE
         while not before <= heard_of(read_books(self.books)):
+            assert time.monotonic() < end, "not everything before the loss was exported"
             time.sleep(0.05)
         self._ledger.deeds["forget"]()
         self._zero_ns = max(self._zero_ns, time.time_ns() - round(self._plan.shape.loss * 1e9))
-        make_sign(self.books / LOST, self._zero_ns)
-        self._past_loss.set()
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if not self._past_loss.is_set():
+            make_sign(self.books / LOST, self._zero_ns)
+            self._past_loss.set()
 
     def _shares_of_web(self) -> list[list[Signal]]:
         """What arrives before the ledger is lost, and what arrives afterwards."""
@@ -246,9 +252,12 @@ class Fleet:
         deeds.sort(key=lambda deed: deed[0])
 
         def act() -> None:
-            for at, deed in deeds:
-                self._wait_until(at)
-                deed()
+            try:
+                for at, deed in deeds:
+                    self._wait_until(at)
+                    deed()
+            finally:  # whatever went wrong, nobody waits for it for ever
+                self._go_on()
 
         with ThreadPoolExecutor(1) as pool:
             acting = pool.submit(act)

@@ -13,6 +13,7 @@ import itertools
 import json
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -124,8 +125,11 @@ def make_sign(path: Path, time_ns: int) -> None:
 
 
 def read_sign(path: Path) -> int:
-    """What the sign says, once it is there."""
+    """What the sign says, once it is there. Ends the process when nobody is left who could make it."""
+    parent = os.getppid()
     while not path.exists():
+        if os.getppid() != parent:
+            sys.exit("the test is gone")
         time.sleep(0.01)
     return int(path.read_text())
 
@@ -238,6 +242,11 @@ class Voice:
             self._is_past_loss = True
             self._set_end()
         time.sleep(max(0.0, (self._now_ns + told.at - time.time_ns()) / 1e9))
+
+    def die_if_told_to(self) -> None:
+        """The script is over, and no request with a group update came by any more to die with."""
+        if self._orders.dies_at is not None:
+            os.kill(os.getpid(), signal.SIGKILL)
 
     def say(self, told: Signal) -> None:
         attributes: dict[str, Any] = {"organization.id": told.organization, "n": told.n}

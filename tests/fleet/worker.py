@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import threading
 from pathlib import Path
@@ -30,11 +31,14 @@ def main() -> None:
     for told in share:
         voice.wait_for(told)
         voice.say(told)
+    voice.die_if_told_to()
     print("said", flush=True)
     while not voice.flush() and not over.wait(0.2):
         pass
     print("flushed", flush=True)
-    over.wait()
+    parent = os.getppid()
+    while not over.wait(1.0) and os.getppid() == parent:
+        pass
     voice.end()
 
 
