@@ -17,10 +17,12 @@ def warn_on_running_loop() -> None:
     """
     global _warned
     asyncio = sys.modules.get("asyncio")  # nobody imported it: nobody runs a loop, and we need not pay for it
-    if _warned or asyncio is None:
+    # Another thread may be importing it this very moment (a client library does): then it is half a module.
+    get_running_loop = getattr(asyncio, "get_running_loop", None)
+    if _warned or get_running_loop is None:
         return
     try:
-        asyncio.get_running_loop()
+        get_running_loop()
     except RuntimeError:
         return
     _warned = True
