@@ -45,7 +45,10 @@ class Topic:
     quick: bool = True  # part of a quick run
 
 
-TOPICS = (Topic("exporting", "A record in, an acknowledged event out"),)
+TOPICS = (
+    Topic("exporting", "A record in, an acknowledged event out"),
+    Topic("stages", "Where the time of an export goes"),
+)
 
 
 def rows_of(topic: str, bench: Bench) -> list[Row]:
