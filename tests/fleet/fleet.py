@@ -46,7 +46,7 @@ class Plan:
     shape: Shape
     deeds: Sequence[tuple[float, str]] = ()
     dies_at: float | None = None  # the last plain process, with a request in the air
-    web_dies_at: float | None = None  # one of gunicorn's workers
+    web_dies_at: Sequence[float] = ()  # one of gunicorn's workers, each time
     bug: str = ""
     web: bool = True  # gunicorn, with the processes that it forks, is one of the fleet
     settings: tuple[tuple[str, str], ...] = ()
@@ -55,7 +55,7 @@ class Plan:
 def run(plan: Plan, ledger: SharedLedger, directory: Path) -> Run:
     """Everything from the first start to the judgement."""
     began = time.monotonic()
-    double = PostHogDouble(keep_requests=1_000_000)
+    double = PostHogDouble(keep_requests=100)
     with Network(double).open() as network, Fleet(plan, ledger, directory, network) as fleet:
         came_to_rest = fleet.work()
     books = read_books(fleet.books)
@@ -161,7 +161,7 @@ class Fleet:
             if replacing is not None:
                 workers[-1] = replacing.result()
             for worker in workers:
-                worker.wait_for("said")
+                self._wait_for_word(worker, "said")
         self._network.calm = True
         came_to_rest = self._bring_to_rest(web, workers)
         for service in (*workers, *([web.service] if web else [])):
@@ -185,6 +185,11 @@ class Fleet:
         if web is not None:
             web.flush()
         return self._rest()
+
+    def _wait_for_word(self, worker: Service, word: str) -> None:
+        """However long the script is."""
+        self._wait_until(self._plan.shape.seconds)
+        worker.wait_for(word)
 
     def _wait_for(self, told: Signal) -> None:
         if told.at >= self._plan.shape.loss * 1e9:
@@ -220,6 +225,8 @@ class Fleet:
 
     def _replace(self, number: int, victim: Service) -> Service:
         """Wait for the end of the process that dies; another one says what that was not acknowledged."""
+        assert self._plan.dies_at is not None
+        self._wait_until(self._plan.dies_at)
         assert victim.ended() == -signal.SIGKILL, victim.lines
         self.killed.append(victim.pid)
         done = acknowledged(read_books(self.books).get(victim.pid, ()))
@@ -247,8 +254,8 @@ class Fleet:
         ]
         if self._plan.shape.loss:
             deeds.append((self._plan.shape.loss, self._forget))
-        if web is not None and self._plan.web_dies_at is not None:
-            deeds.append((self._plan.web_dies_at, web.kill_a_worker))
+        if web is not None:
+            deeds += [(at, web.kill_a_worker) for at in self._plan.web_dies_at]
         deeds.sort(key=lambda deed: deed[0])
 
         def act() -> None:
@@ -296,7 +303,7 @@ class Web:
 
     def kill_a_worker(self) -> None:
         """gunicorn starts another one by itself."""
-        victim = self._workers()[0]
+        victim = next(pid for pid in self._workers() if pid not in self.killed)
         os.kill(victim, signal.SIGKILL)
         self.killed.append(victim)
 

@@ -173,6 +173,9 @@ class Run:
             self.complaints.append(f"air: two contents of {organization} were in the air together")
 
     def _captures(self) -> None:
+        silent = len(self.signals) - len(heard_of(self.books))
+        if silent:
+            self.complaints.append(f"script: {silent} signals were never exported")
         for pid, lines in self.books.items():
             missing = acknowledged(lines) - self.captured
             if missing:
