@@ -495,12 +495,20 @@ class World:
                     profile=self.profile(group),
                 )
 
-    def waits(self) -> bool:
+    def moves(self) -> bool:
+        """Whether something is under way, or the store has something to send."""
+        states = [self.workers[0].store.show(group) for group in self.groups]
         return bool(
             self.flights
             or any(worker.holdings for worker in self.workers)
-            or any(worker.ledger.waiting()[:2] != (0, 0) for worker in self.workers)
+            or any(
+                known.dirty for state in states if state is not None for known in state.properties.values()
+            )
         )
+
+    def waits(self) -> bool:
+        """As the workers say it."""
+        return any(worker.ledger.waiting()[:2] != (0, 0) for worker in self.workers)
 
     def end_well(self) -> None:
         """Without further faults everything comes to rest, and PostHog holds the truth.
@@ -509,10 +517,6 @@ class World:
         last, as attributes on every signal do: a doubt is only noticed then.
         """
         self._come_to_rest()
-        for group in self.groups:
-            state = self.workers[0].store.show(group)
-            if state is not None and any(known.dirty for known in state.properties.values()):
-                raise Violation(f"{group} is stuck: something to send, and nothing will be sent")
         self.judge.judge_memories()
         if not self.judge.loose:
             self.judge.judge_profiles(self.profile)
@@ -543,10 +547,19 @@ class World:
                 if self.clock.monotonic() + 10.0 >= flight.started + self.life:
                     self.land(flight)
             self.advance(10.0)
-            quiet = 0 if self.waits() else quiet + 1
+            quiet = 0 if self.moves() else quiet + 1
             if quiet * 10 > LONGEST_ROUND + 10:  # each has asked once more how what it observed stands
-                return
+                if not self.waits():
+                    return
+                quiet = 0
+        for group in self.groups:
+            self._look_for_stuck(group)
         raise Violation(f"does not come to rest: {[worker.ledger.waiting() for worker in self.workers]}")
+
+    def _look_for_stuck(self, group: Group) -> None:
+        state = self.workers[0].store.show(group)
+        if state is not None and any(known.dirty for known in state.properties.values()):
+            raise Violation(f"{group} is stuck: something to send, and nothing is sent")
 
     def _end_claims(self, worker: int) -> None:
         for _ in range(8):

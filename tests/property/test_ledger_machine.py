@@ -33,7 +33,7 @@ AGES = st.sampled_from([1, 2, 3, 4, 988, 990, 991])
 
 VALUES = st.sampled_from(["a", "b", 1, True])
 
-HAZARDS = st.sampled_from(["death", "fork", "store down", "loss", "eviction", "forget"])
+HAZARDS = st.sampled_from(["death", "sleep", "fork", "store down", "loss", "eviction", "forget"])
 
 
 def hazard(name: str) -> Callable[[Any], Any]:
@@ -117,6 +117,16 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def a_worker_dies(self, data: st.DataObject) -> None:
         self.world.kill(self.worker(data))
+
+    @hazard("sleep")
+    @precondition(lambda self: self.holdings)
+    @rule(data=st.data(), how=st.sampled_from(["ok", "timeout"]))
+    def a_worker_sleeps_across_its_lease_and_sends(self, data: st.DataObject, how: str) -> None:
+        holding = self.holding(data)
+        if holding.flight is None and not holding.over:
+            self.world.advance(71.0)
+            self.world.send(holding, asleep=True)
+            self.world.answer(holding, how)
 
     @hazard("fork")
     @precondition(lambda self: len(self.world.workers) < 4 and self.world.bench.name != "memory")
