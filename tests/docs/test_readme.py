@@ -9,7 +9,6 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-RUNS = {"README.md": ("console", "python", "yaml")}
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
