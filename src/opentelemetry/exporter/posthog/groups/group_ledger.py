@@ -25,16 +25,15 @@ from ..model import Group, GroupUpdate, LedgerDecision, Observation, Outcome, Ou
 from .backlog import Backlog
 from .decisions import Memory, decide
 from .endings import Endings, Unsaid
-from .flapping import flapping
-from .notices import Notice, Notices, late_first_sight
+from .grants import Grants
+from .notices import Notice, Notices
 from .observed import Observed
 from .pace import PAGE
 from .pocket import MAX_GROUPS as POCKET_GROUPS
 from .stamp import Digester
 from .state import SECOND, Answers, Haste, Standing, Terms
-from .store import SWEEP_LIMIT, LedgerStore, Reply, Seen, Sighting
+from .store import SWEEP_LIMIT, LedgerStore, Seen, Sighting, StoreWaiting
 from .store_line import StoreLine
-from .updates import Updates
 
 if TYPE_CHECKING:
     from ..clock import Clock
@@ -94,8 +93,10 @@ class GroupLedger:
         )
         self._life = request_life
         self._digester = Digester(project)
-        self._updates = Updates(random)
         self._notices = Notices()
+        self._grants = Grants(
+            clock=clock, random=random, durable=store.durable, notices=self._notices, count=self._count
+        )
         self._line = StoreLine(store, self._terms, clock=clock, notices=self._notices, count=self._count)
         self._start_afresh()
 
@@ -192,7 +193,7 @@ class GroupLedger:
             return []
         before = self._clock.monotonic()
         reply = self._line.ask(lambda call: self._store.sweep(call, limit=min(most, SWEEP_LIMIT)))
-        updates = self._granted(reply, before)
+        updates = self._grants.of(reply, before)
         with self._lock:
             if reply is None:
                 self._backlog.sweep_at = before
@@ -220,7 +221,7 @@ class GroupLedger:
         if self._store.durable:
             return []
         before = self._clock.monotonic()
-        updates = self._granted(self._line.ask(self._store.last_act), before)
+        updates = self._grants.of(self._line.ask(self._store.last_act), before)
         self._count("sent_early", len(updates))
         return updates
 
@@ -251,7 +252,7 @@ class GroupLedger:
         self._put_on_disk(list(asked.values()))
         self._clear_on_disk(done)
         self._take_counts()
-        return self._granted(reply, before)
+        return self._grants.of(reply, before)
 
     def _count_standings(self, answers: Answers) -> None:
         standings = Counter(answer.standing for answer in answers.values())
@@ -333,27 +334,7 @@ class GroupLedger:
                     self._take(one.group, one.claim.stamps, seen, done)
             self._endings.put_back(left)
         self._clear_on_disk(done)
-        return self._granted(reply, before)
-
-    def _granted(self, reply: Reply | None, before: float) -> list[GroupUpdate]:
-        """The updates of a reply's grants, each counted from ``before`` its call."""
-        if reply is None:
-            return []
-        updates: list[GroupUpdate] = []
-        now_ns = self._clock.time_ns()
-        for seen in reply.seen:
-            if seen.grant is None:
-                continue
-            update = self._updates.of(seen.group, seen.grant, before, now_ns)
-            late = late_first_sight(update, now_ns, durable=self._store.durable)
-            if late is not None:
-                self._count("late_first_sight", 1)
-                self._notices.add(late)
-            for restless in flapping(seen.group, seen.grant.content, reply.now):
-                self._count("flapping", 1)
-                self._notices.add(Notice(f"flapping:{restless.type}:{restless.name}", restless.message))
-            updates.append(update)
-        return updates
+        return self._grants.of(reply, before)
 
     # -- seen from outside --------------------------------------------------------------------------
 
@@ -369,8 +350,10 @@ class GroupLedger:
         now = self._clock.monotonic()
         backlog = self._backlog
         if backlog.store_holds_something and not self._line.is_down:
-            waiting = self.waiting()
-            backlog.store_said(waiting.dirty, waiting.next_due, at_least=now)
+            stored = self._stored()
+            if stored is not None:  # else the question stays open
+                due_at = None if stored.due_in is None else now + stored.due_in
+                backlog.store_said(stored.dirty, due_at, at_least=now)
         with self._lock:
             moments = [backlog.sweep_at] if backlog.sweep_at is not None else []
             if len(self._endings):
@@ -389,18 +372,21 @@ class GroupLedger:
             unsaved = self._pocket.unsaved + len(self._endings)
             touches = len(self._known.touched) if self._store.durable else 0
         now = self._clock.monotonic()
-        try:
-            stored = self._store.waiting(self._terms)
-            dirty, due_in = stored.dirty, stored.due_in
-        except PostHogExporterError as error:
-            self._line.failed(error)
-            dirty, due_in = 0, None
-        moments = [] if due_in is None else [now + due_in]
+        stored = self._stored() or StoreWaiting(0, None)
+        moments = [] if stored.due_in is None else [now + stored.due_in]
         if unsaved:
             moments.append(max(now, self._line.back_at))
         elif touches:
             moments.append(self._next_round)
-        return Waiting(unsaved + touches, dirty, min(moments, default=None))
+        return Waiting(unsaved + touches, stored.dirty, min(moments, default=None))
+
+    def _stored(self) -> StoreWaiting | None:
+        """What the store says of itself; None when it can't be asked."""
+        try:
+            return self._store.waiting(self._terms)
+        except PostHogExporterError as error:
+            self._line.failed(error)
+            return None
 
     def is_safe(self) -> bool:
         """Whether a kill now would lose no observation that a durable ledger has promised to keep."""
