@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +27,8 @@ START = 1000.0  # monotonic seconds
 
 @dataclass
 class Bench:
-    """``lose`` makes the store forget everything, ``evict`` one group; None where that kind can't."""
+    """``lose`` makes the store forget everything; ``evict`` one group, if it may be, perhaps others before it
+    (those that were). None where that kind can't."""
 
     name: str
     clock: ManualClock
@@ -35,7 +36,7 @@ class Bench:
     marked: Callable[[Group], bool]  # whether the store knows that it has forgotten
     advance: Callable[[float], None]
     lose: Callable[[], None] | None = None
-    evict: Callable[[Group], bool] | None = None
+    evict: Callable[[Group], Sequence[Group]] | None = None
     server_ns: Callable[[], int] | None = None  # where the store's clock is not ours
 
     def now(self) -> int:
@@ -59,7 +60,7 @@ def plain_bench(rule: Rule | None = None) -> Iterator[Bench]:
         lambda group: bool(shelf.store.marked),
         clock.advance,
         lose,
-        shelf.evict,
+        lambda group: [group] if shelf.evict(group) else [],
     )
 
 
@@ -68,7 +69,20 @@ def memory_bench() -> Iterator[Bench]:
     """The workers are the span and the log exporter's threads: one process, one store."""
     clock = ManualClock(monotonic=START)
     store = MemoryStore(clock)
-    yield Bench("memory", clock, lambda: store, lambda group: False, clock.advance)
+
+    def evict(group: Group) -> Sequence[Group]:
+        """As if memory were full: the longest untouched go until it is this one's turn."""
+        gone: list[Group] = []
+        most, store._max_groups = store._max_groups, 0
+        while group not in gone:
+            before = set(store.groups())
+            if not store._make_room(store._now()):
+                break
+            gone += before - set(store.groups())
+        store._max_groups = most
+        return gone
+
+    yield Bench("memory", clock, lambda: store, lambda group: False, clock.advance, evict=evict)
 
 
 @contextmanager

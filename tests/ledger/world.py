@@ -451,8 +451,8 @@ class World:
 
     def evict(self, group: Group = ORG) -> None:
         assert self.bench.evict is not None
-        if self.bench.evict(group):
-            self.judge.evicted(group)
+        for gone in self.bench.evict(group):
+            self.judge.evicted(gone)
 
     def forget(self, worker: int, group: Group = ORG) -> None:
         """As ``otel-posthog ledger forget`` does."""

@@ -28,8 +28,8 @@ def bench_of(kind: str, request: pytest.FixtureRequest) -> AbstractContextManage
 
 
 def playable() -> list[object]:
-    """Each story with each store that can do what it needs: memory is not lost, only the plain one evicts."""
-    stores = {frozenset(): ("plain", "memory", "sqlite", "redis"), EVICTION: ("plain",)}
+    """Each story with each store that can do what it needs: memory loses nothing, files evict nothing."""
+    stores = {frozenset(): ("plain", "memory", "sqlite", "redis"), EVICTION: ("plain", "memory")}
     return [
         pytest.param(story, kind, id=f"{kind}: {name}")
         for name, story in STORIES.items()
