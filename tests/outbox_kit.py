@@ -9,7 +9,8 @@ from pathlib import Path
 
 from opentelemetry.exporter.posthog.clock import Clock
 from opentelemetry.exporter.posthog.delivery.outbox import COUNTERS, OutboxStatus, ParcelKey, Receipt
-from opentelemetry.exporter.posthog.delivery.sqlite_outbox import GAVE_UP, SqliteOutbox
+from opentelemetry.exporter.posthog.delivery.outbox_settling import GAVE_UP
+from opentelemetry.exporter.posthog.delivery.sqlite_outbox import SqliteOutbox
 from opentelemetry.exporter.posthog.model import DELIVERED, Envelope, Outcome, OutcomeKind
 from opentelemetry.exporter.posthog.sqlite_identity import StateOwner
 

@@ -12,14 +12,14 @@ import secrets
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..machine import boot_id
-from ..model import Envelope, Outcome, OutcomeKind
+from ..model import Envelope, Outcome
 from ..reasons import Reason
 from . import outbox_dead as dead
+from . import outbox_settling as settling
 from . import outbox_tables as tables
 from . import outbox_turn as turn
 from .outbox import COUNTERS, OutboxStatus, ParcelKey, Receipt, RefusedEvent, Report, StoredParcel
@@ -51,23 +51,12 @@ CLOCK_SLACK_MS = 600_000
 PROBE_INTERVAL_MS = 30_000
 """As the breaker's own: soon enough after an outage, rare enough during one."""
 
-GAVE_UP = "gave_up"
-"""The reason of an event that failed ten times over three days while PostHog took others."""
-
 UNSETTLED_LIMIT = 64
 """Settlements remembered while the disk refuses them; beyond, the oldest parcels are sent again instead."""
 
 
 def pass_by(point: str) -> None:
     """What happens at the named points of the outbox: nothing. Tests put a crash here."""
-
-
-@dataclass(slots=True)
-class Settled:
-    """What one settling transaction did beside what was asked of it."""
-
-    late: int = 0  # events whose lease was lost: somebody else sends and settles them
-    gave_up: int = 0
 
 
 class SqliteOutbox:
@@ -170,11 +159,13 @@ class SqliteOutbox:
             return True
         at = self._moment()
 
-        def settle_each(connection: sqlite3.Connection) -> Settled:
+        def settle_each(connection: sqlite3.Connection) -> settling.Settled:
             self._at("settle.before_delete")
-            settled = Settled()
+            settled = settling.Settled()
             for receipt, outcomes in waiting:
-                self._settle_one(connection, at, receipt, outcomes, settled)
+                settling.settle(
+                    connection, at, receipt, outcomes, settled, most_dead_bytes=self._dead_bytes()
+                )
             self._at("settle.before_commit")
             return settled
 
@@ -187,60 +178,8 @@ class SqliteOutbox:
         if settled.late:
             self._report.note("outbox_lease_lost", settled.late)
         if settled.gave_up:
-            self._report.refused(GAVE_UP, settled.gave_up)
+            self._report.refused(settling.GAVE_UP, settled.gave_up)
             self._report.stored(-settled.gave_up)
-        return True
-
-    def _settle_one(
-        self,
-        connection: sqlite3.Connection,
-        at: Moment,
-        receipt: Receipt,
-        outcomes: Sequence[Outcome],
-        settled: Settled,
-    ) -> None:
-        if any(outcome.kind is OutcomeKind.DELIVERED for outcome in outcomes):
-            turn.note_delivery(connection, at.now)
-        pairs = list(zip(receipt.envelopes, outcomes, strict=True))
-        start = 0
-        for key in receipt.parcels:
-            part = pairs[start : start + key.n]
-            start += key.n
-            if not self._settle_parcel(connection, at, receipt.owner, key, part, settled):
-                settled.late += key.n
-
-    def _settle_parcel(
-        self,
-        connection: sqlite3.Connection,
-        at: Moment,
-        owner: str,
-        key: ParcelKey,
-        pairs: Sequence[tuple[Envelope, Outcome]],
-        settled: Settled,
-    ) -> bool:
-        """Split only when the verdict is partial. False: not ours any more, nothing was done."""
-        rest = [(envelope, outcome) for envelope, outcome in pairs if outcome.kind is OutcomeKind.RETRY]
-        refused = [(e, o.reason, o.detail) for e, o in pairs if o.kind is OutcomeKind.REFUSED]
-        if not rest:
-            if not tables.remove(connection, key, owner):
-                return False
-        elif len(rest) < len(pairs):
-            if not tables.replace(connection, key, owner, [envelope for envelope, _ in rest]):
-                return False
-        elif not tables.is_owned(connection, key, owner):
-            return False
-        tables.count(connection, delivered=len(pairs) - len(rest) - len(refused))
-        if rest:
-            left = ParcelKey(key.id, len(rest))
-            wait = _ms(max(outcome.retry_after for _, outcome in rest))
-            if not tables.make_due(connection, left, at=at, wait=wait, error=rest[0][1].reason):
-                tables.remove(connection, left, owner)
-                refused += [(e, GAVE_UP, f"{o.reason} {o.detail}".strip()) for e, o in rest]
-                settled.gave_up += len(rest)
-        if refused:
-            most = self._dead_bytes()
-            tables.count(connection, refused=len(refused))
-            dead.bury(connection, refused, attempts=key.attempts, now=at.now, most_bytes=most)
         return True
 
     # -- draining -----------------------------------------------------------------------------------
