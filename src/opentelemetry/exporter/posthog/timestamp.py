@@ -26,7 +26,8 @@ def rfc3339(time_ns: int) -> str:
     """``2026-11-23T14:01:24.916575Z``. Before 1970 and after 9999 the nearest representable instant."""
     if not 0 <= time_ns <= LAST_NS:
         time_ns = 0 if time_ns < 0 else LAST_NS
-    return f"{_second(time_ns // SECOND_NS)}.{time_ns % SECOND_NS // 1000:06d}Z"
+    seconds, nanoseconds = divmod(time_ns, SECOND_NS)
+    return "%s.%06dZ" % (_second(seconds), nanoseconds // 1000)  # noqa: UP031 - cheaper than an f-string here
 
 
 @lru_cache(maxsize=256)  # a batch spans a few seconds; building the text again costs three times as much

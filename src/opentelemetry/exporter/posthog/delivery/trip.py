@@ -76,8 +76,7 @@ class Trip:
         first_of: dict[str, int] = {}
         positions: list[int] = []
         for position, envelope in enumerate(self.envelopes):
-            fault = fault_of(envelope)
-            if fault:
+            if fault := fault_of(envelope):
                 self.end(position, Outcome(OutcomeKind.REFUSED, "invalid", fault))
                 continue
             first = first_of.setdefault(envelope.uuid, position)
@@ -93,8 +92,9 @@ class Trip:
         """Put these envelopes into new parcels for ``wire``; one that no request can carry ends here."""
         members: list[int] = []
         events: list[bytes] = []
+        event_of, envelopes = wire.event, self.envelopes
         for position in positions:
-            event = wire.event(self.envelopes[position])
+            event = event_of(envelopes[position])
             if is_too_large(event):
                 self.end(position, Outcome(OutcomeKind.REFUSED, "too_large", f"{len(event)}_bytes"))
             else:
@@ -149,8 +149,8 @@ class Trip:
         self._outcomes[position] = outcome
 
     def end_by(self, position: int, verdict: Verdict, *, retry_after: float = 0.0) -> None:
-        if verdict.kind is _DELIVERED and not verdict.reason:
-            self.end(position, DELIVERED)
+        if verdict.kind is _DELIVERED and not verdict.reason and self._unknown_at[position] is None:
+            self._outcomes[position] = DELIVERED
             return
         asked = retry_after if verdict.kind is OutcomeKind.RETRY else 0.0
         self.end(position, Outcome(verdict.kind, verdict.reason, verdict.detail, asked))

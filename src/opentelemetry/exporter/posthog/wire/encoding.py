@@ -37,26 +37,18 @@ class Encoder:
 
     def capture(self, capture: Capture) -> Envelope | None:
         """``$groups`` and ``$set`` come from the capture's own fields; a property of that name never wins."""
-        given = capture.properties
+        name, distinct_id, time_ns, uuid, groups, given, personless, session_id, person = capture
         if not given.keys().isdisjoint(WIRES_OWN):  # in this order: nine looks, whatever the event holds
-            given = {name: value for name, value in given.items() if name not in WIRES_OWN}
+            given = {key: value for key, value in given.items() if key not in WIRES_OWN}
         properties: dict[str, object] = {**given, **self._constant}
-        if capture.groups:
-            properties["$groups"] = capture.groups
-        if capture.person:
-            properties["$set"] = dict(capture.person)
+        if groups:
+            properties["$groups"] = groups
+        if person:
+            properties["$set"] = dict(person)
         encoded = self._encoded(properties)
         if encoded is None:
             return None
-        return Envelope(
-            capture.name,
-            capture.uuid,
-            capture.distinct_id,
-            rfc3339(capture.time_ns),
-            encoded,
-            capture.personless,
-            capture.session_id,
-        )
+        return Envelope(name, uuid, distinct_id, rfc3339(time_ns), encoded, personless, session_id)
 
     def group_update(self, update: GroupUpdate) -> Envelope | None:
         """``$groupidentify``, always with person processing: PostHog writes no group without it."""

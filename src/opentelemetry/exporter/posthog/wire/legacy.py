@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 from ..model import Envelope, OutcomeKind
@@ -128,15 +129,14 @@ class LegacyWire:
 
 def header_of(envelope: Envelope) -> bytes:
     """The part of an event that both protocols write alike, without the closing brace."""
-    return (
-        b'{"event":%b,"uuid":"%b","distinct_id":%b,"timestamp":"%b"'
-        % (
-            text(envelope.event),
-            envelope.uuid.encode(),
-            text(envelope.distinct_id),
-            envelope.timestamp.encode(),
-        )
-    )  # fmt: skip
+    event, uuid, distinct_id, timestamp, *_ = envelope
+    who = _quoted(distinct_id)
+    return f'{_named(event)},"uuid":"{uuid}","distinct_id":{who},"timestamp":"{timestamp}"'.encode()
+
+
+@lru_cache(maxsize=1024)  # a service has few names
+def _named(event: str) -> str:
+    return f'{{"event":{_quoted(event)}'
 
 
 def text(value: str) -> bytes:

@@ -7,6 +7,7 @@ that is known to be refused. Sizes are the business of ``batching``.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from ..model import Envelope
@@ -22,19 +23,25 @@ _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 def fault_of(envelope: Envelope) -> str:
     """The field that PostHog would refuse this envelope for; empty when it is sound."""
-    if not _fits(envelope.event, MAX_NAME_BYTES):
+    event, uuid, distinct_id, timestamp, properties, _, session_id = envelope
+    if not _is_name(event):
         return "event"
-    if not _fits(envelope.distinct_id, MAX_DISTINCT_ID_BYTES) or "\0" in envelope.distinct_id:
+    if not _fits(distinct_id, MAX_DISTINCT_ID_BYTES) or "\0" in distinct_id:
         return "distinct_id"
-    if _UUID.fullmatch(envelope.uuid) is None:
+    if _UUID.fullmatch(uuid) is None:
         return "uuid"
-    if _TIMESTAMP.fullmatch(envelope.timestamp) is None:
+    if _TIMESTAMP.fullmatch(timestamp) is None:
         return "timestamp"
-    if envelope.session_id is not None and _UUID.fullmatch(envelope.session_id) is None:
+    if session_id is not None and _UUID.fullmatch(session_id) is None:
         return "session_id"
-    if not (envelope.properties.startswith(b"{") and envelope.properties.endswith(b"}")):
+    if properties[:1] != b"{" or properties[-1:] != b"}":
         return "properties"
     return ""
+
+
+@lru_cache(maxsize=1024)  # a service has few names
+def _is_name(event: str) -> bool:
+    return _fits(event, MAX_NAME_BYTES)
 
 
 def _fits(text: str, limit: int) -> bool:
