@@ -1,4 +1,4 @@
-"""Write ``docs/reference/reasons.md`` and ``docs/reference/mapping.md`` from the tables that the code itself reads.
+"""Write ``docs/reference/``'s ``reasons.md``, ``mapping.md`` and ``testing.md`` from the tables that the code itself reads.
 
 The example events are made by the real exporters and stored by the double. A test fails when the pages and
 the code differ. ``python scripts/reference_tables.py --write``
@@ -18,7 +18,9 @@ from opentelemetry.trace import SpanKind
 
 from opentelemetry.exporter.posthog import attributes, organization, user
 from opentelemetry.exporter.posthog.reasons import LEDGER_TEXTS, Reason, ReasonText
-from opentelemetry.exporter.posthog.testing import StoredEvent, capturing
+from opentelemetry.exporter.posthog.testing import StoredEvent, admin, capturing, pytest_plugin
+from opentelemetry.exporter.posthog.testing import __main__ as double_process
+from opentelemetry.exporter.posthog.testing.findings import RULES
 from opentelemetry.exporter.posthog.translate import conventions, notes
 from opentelemetry.exporter.posthog.translate.privacy import KEY_WORDS
 from opentelemetry.exporter.posthog.translate.properties import CAMPAIGN, RESERVED
@@ -290,6 +292,93 @@ def _controls() -> Iterable[tuple[str, str]]:
     return [(f"`{name}`", documentation[name]) for name in sorted(attributes.CONTROLS)]
 
 
+# -- the double and the pytest plugin -----------------------------------------------------------------
+
+
+def testing_page() -> str:
+    parts = [
+        "# Testing\n",
+        GENERATED,
+        (
+            "What the pytest plugin and the local PostHog offer, in full. [Test your own telemetry](../how-to/testing.md) shows how "
+            "to use it;\nthe classes are in the [Python API](python-api.md).\n"
+        ),
+        "## Fixtures\n",
+        "The plugin comes with the package and costs nothing until a test asks for a fixture.\n",
+        *_table(("fixture", "scope", "what it is"), _fixtures()),
+        "\n## Mark\n",
+        f"`@pytest.mark.{pytest_plugin.MARKER}(host_status=None, **options)`: options of the exporters for one test or class; the",
+        "nearest mark wins. With `host_status=503` PostHog answers every request with that status.",
+        "\n## Settings and flags\n",
+        *_table(("where", "name", "effect"), _plugin_switches()),
+        "\n## The double as a process\n",
+        "`python -m opentelemetry.exporter.posthog.testing` prints its address and serves until SIGTERM or SIGINT.\n",
+        *_table(("flag", "effect"), _double_flags()),
+        "\n## Its own calls\n",
+        "For tests in any language. All else under its address is PostHog's own API.\n",
+        *_table(("call", "effect"), _double_calls()),
+        "\n## What it finds\n",
+        "`refused` is what PostHog says no to; `findings` is what PostHog lets pass and loses or changes without a word.\n",
+        *_table(
+            ("name", "what PostHog does"), ((f"`{name}`", rule.sentence) for name, rule in RULES.items())
+        ),
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def _fixtures() -> Iterable[tuple[str, str, str]]:
+    for name, member in griffe.load(pytest_plugin.__name__, search_paths=[ROOT / "src"]).members.items():
+        decorators = (
+            [str(each.value) for each in member.decorators]
+            if not member.is_alias and member.is_function
+            else []
+        )
+        for decorator in decorators:
+            if decorator.startswith("pytest.fixture"):
+                scope = "run" if "session" in decorator else "test"
+                yield f"`{name}`", scope, member.docstring.value.replace("``", "`")
+
+
+class _Switches:
+    """A parser of pytest's that only keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[str, str, str]] = []
+
+    def addini(self, name: str, help: str, **_: Any) -> None:
+        self.rows.append(("pytest's settings", f"`{name} = true`", help))
+
+    def getgroup(self, _: str) -> _Switches:
+        return self
+
+    def addoption(self, name: str, *, help: str, **_: Any) -> None:
+        self.rows.append(("command line", f"`{name}`", help))
+
+
+def _plugin_switches() -> Iterable[tuple[str, str, str]]:
+    switches: Any = _Switches()
+    pytest_plugin.pytest_addoption(switches)
+    inherited = (
+        "environment",
+        f"`{pytest_plugin.LOOPBACK_ONLY}=true`",
+        f"what `{pytest_plugin.BLOCK_LIVE}` sets, so that the processes that tests start obey too",
+    )
+    return [*switches.rows, inherited]
+
+
+def _double_flags() -> Iterable[tuple[str, str]]:
+    for action in double_process.parser()._actions:
+        shown = " ".join(filter(None, [action.option_strings[-1], action.metavar]))
+        yield f"`{shown}`", (action.help or "").replace("%(default)s", str(action.default))
+
+
+def _double_calls() -> Iterable[tuple[str, str]]:
+    for line in (admin.__doc__ or "").splitlines():
+        if line.startswith("``"):
+            call, effect = re.split(r"\s{2,}", line, maxsplit=1)
+            yield f"`{call.strip('`')}`", effect.replace("``", "`")
+
+
 # -- the form -----------------------------------------------------------------------------------------
 
 
@@ -319,7 +408,7 @@ def _words(names: Iterable[str]) -> str:
     return ", ".join(f"`{name}`" for name in sorted(names))
 
 
-PAGES = {"reasons.md": reasons_page, "mapping.md": mapping_page}
+PAGES = {"reasons.md": reasons_page, "mapping.md": mapping_page, "testing.md": testing_page}
 
 
 def main(arguments: list[str]) -> int:

@@ -1,4 +1,4 @@
-"""docs/reference/reasons.md and mapping.md say what the code's tables say, and what real events hold."""
+"""docs/reference/reasons.md, mapping.md and testing.md say what the code's tables say, and what real events hold."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def tables() -> dict[str, Any]:
     return runpy.run_path(str(ROOT / "scripts/reference_tables.py"))
 
 
-@pytest.mark.parametrize("name", ["reasons.md", "mapping.md"])
+@pytest.mark.parametrize("name", ["reasons.md", "mapping.md", "testing.md"])
 def test_the_page_is_the_generated_one(tables: dict[str, Any], name: str) -> None:
     committed = (ROOT / "docs/reference" / name).read_text()
 

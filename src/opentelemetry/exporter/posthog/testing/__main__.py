@@ -15,21 +15,26 @@ from collections.abc import Sequence
 from .double import PostHogDouble
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until a signal comes; the exit status."""
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """The flags; the reference page is made of them."""
+    flags = argparse.ArgumentParser(
         prog="python -m opentelemetry.exporter.posthog.testing", description=__doc__
     )
-    parser.add_argument("--port", type=int, default=0, help="0 (default) takes a free one")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
-    parser.add_argument("--print-url", action="store_true", help="print nothing but the address")
-    parser.add_argument("--no-v1", action="store_true", help="serve the legacy protocol only")
-    parser.add_argument(
+    flags.add_argument("--port", type=int, default=0, help="0 (default) takes a free one")
+    flags.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
+    flags.add_argument("--print-url", action="store_true", help="print nothing but the address")
+    flags.add_argument("--no-v1", action="store_true", help="serve the legacy protocol only")
+    flags.add_argument(
         "--known-key", action="append", metavar="KEY", help="a project key that exists; repeatable"
     )
-    parser.add_argument("--enforce-key", action="store_true", help="answer 401 to keys that do not exist")
-    parser.add_argument("--seed", type=int, default=0, help="decides the order of streams in ingestion")
-    asked = parser.parse_args(arguments)
+    flags.add_argument("--enforce-key", action="store_true", help="answer 401 to keys that do not exist")
+    flags.add_argument("--seed", type=int, default=0, help="decides the order of streams in ingestion")
+    return flags
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until a signal comes; the exit status."""
+    asked = parser().parse_args(arguments)
 
     ended = threading.Event()
 
