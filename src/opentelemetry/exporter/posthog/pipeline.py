@@ -55,8 +55,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 SignalT = TypeVar("SignalT")
 
-YIELD_EVERY = 32
-"""Records translated before other threads get a turn: halves their worst stalls and costs nothing."""
+TOGETHER = 32
+"""Signals translated and encoded together: enough for each stage to run from the processor's caches, and few
+enough for their values to stay there too. Then other threads get a turn, which halves their worst stalls."""
 
 MAX_ROUNDS = 8
 """Times one export sends what a settle granted again; a group that changes faster waits for the next one."""
@@ -126,6 +127,8 @@ class Source(Generic[SignalT]):
     signal: str  # "span" or "log"
     translate: Callable[[SignalT], Translated]
     describe: Callable[[SignalT], SignalDescription] | None = None  # for a witness
+    translate_together: Callable[[Sequence[SignalT]], Sequence[Translated]] | None = None
+    """The same for some signals, one answer a signal, and faster; raises if it would for one of them."""
 
 
 class Pipeline:
@@ -212,59 +215,73 @@ class Pipeline:
     def _translate(
         self, source: Source[SignalT], batch: Sequence[SignalT], look: ExportWitness | None
     ) -> tuple[list[Envelope], list[Observation]]:
-        """Each capture is encoded at once, while what it is made of is still near the processor."""
+        """A few signals at a time, encoded while what they are made of is still near the processor."""
         events: list[Envelope] = []
         observations: list[Observation] = []
         made: list[str] = []
         gone: list[Reason] = []
         seen: set[str] = set()
-        translate = source.translate
-        for position, signal in enumerate(batch, 1):
-            if not position % YIELD_EVERY:
+        for start in range(0, len(batch), TOGETHER):
+            if start:
                 time.sleep(0)
-            try:
-                result = translate(signal)
-            except Exception as error:  # noqa: BLE001 - one signal that can't be read must not cost the batch
-                self._unreadable(error)
-                gone.append(Reason.TRANSLATION_ERROR)
+            signals = batch[start : start + TOGETHER]
+            captures: list[Capture] = []
+            for signal, result in zip(signals, self._translated(source, signals), strict=True):
                 if look is not None:
-                    look.let_go(signal, Reason.TRANSLATION_ERROR, ())
-                continue
-            observations.extend(result.observations)
-            for note in result.notes:
-                self._take_note(note)
-            capture = result.capture
-            if look is not None:
-                _show(look, signal, result)
-            if capture is None:
-                gone.append(result.reason or Reason.NOT_NAMED)
-                continue
-            made.append(capture.name)
-            if capture.uuid in seen:
-                self._diagnostics.dropped(Reason.DUPLICATE_UUID, 1)
-                continue
-            seen.add(capture.uuid)
-            envelope = self._encode.capture(capture)
-            if envelope is None:
-                self._diagnostics.dropped(Reason.INVALID, 1)
-            else:
-                events.append(envelope)
+                    _show(look, signal, result)
+                if result is None:
+                    gone.append(Reason.TRANSLATION_ERROR)
+                    continue
+                observations.extend(result.observations)
+                if result.notes:
+                    self._take_notes(result.notes)
+                capture = result.capture
+                if capture is None:
+                    gone.append(result.reason or Reason.NOT_NAMED)
+                    continue
+                made.append(capture.name)
+                if capture.uuid in seen:
+                    self._diagnostics.dropped(Reason.DUPLICATE_UUID, 1)
+                    continue
+                seen.add(capture.uuid)
+                captures.append(capture)
+            envelopes = [envelope for envelope in map(self._encode.capture, captures) if envelope is not None]
+            events.extend(envelopes)
+            if len(envelopes) < len(captures):
+                self._diagnostics.dropped(Reason.INVALID, len(captures) - len(envelopes))
         for reason, count in counted(gone):
             self._diagnostics.let_go(reason, count)
         self._diagnostics.made(made)
         return events, observations
+
+    def _translated(self, source: Source[SignalT], signals: Sequence[SignalT]) -> Sequence[Translated | None]:
+        """One answer a signal; None for one that can't be read, which must not cost the others."""
+        if source.translate_together is not None:
+            try:
+                return source.translate_together(signals)
+            except Exception:  # noqa: BLE001, S110 - translated one by one, those that can be read get through
+                pass
+        return [self._translated_alone(source, signal) for signal in signals]
+
+    def _translated_alone(self, source: Source[SignalT], signal: SignalT) -> Translated | None:
+        try:
+            return source.translate(signal)
+        except Exception as error:  # noqa: BLE001 - foreign objects may raise anything
+            self._unreadable(error)
+            return None
 
     def _unreadable(self, error: Exception) -> None:
         self._diagnostics.error(
             "translation_error", f"a signal could not be translated: {type(error).__name__}"
         )
 
-    def _take_note(self, note: str) -> None:
-        line = announcement(note)
-        if line is None:
-            self._diagnostics.note(note, 1)
-        else:
-            self._diagnostics.info_once(note, line)
+    def _take_notes(self, notes: Iterable[str]) -> None:
+        for note in notes:
+            line = announcement(note)
+            if line is None:
+                self._diagnostics.note(note, 1)
+            else:
+                self._diagnostics.info_once(note, line)
 
     def _carry(self, events: Sequence[Envelope], updates: Sequence[GroupUpdate], deadline: float) -> bool:
         """Write ahead, deliver, settle; then whatever the settling granted. True: nothing lost."""
@@ -498,8 +515,10 @@ class Pipeline:
                 part.after_fork_in_child()
 
 
-def _show(look: ExportWitness, signal: object, result: Translated) -> None:
-    if result.capture is not None:
+def _show(look: ExportWitness, signal: object, result: Translated | None) -> None:
+    if result is None:
+        look.let_go(signal, Reason.TRANSLATION_ERROR, ())
+    elif result.capture is not None:
         look.made(signal, result.capture, result.observations)
     else:
         look.let_go(signal, result.reason or Reason.NOT_NAMED, result.observations)

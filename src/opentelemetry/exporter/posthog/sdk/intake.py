@@ -27,7 +27,7 @@ from ..reasons import Reason
 from ..runtime import SharedPipeline, share
 from ..settings.addresses import is_this_machine
 from ..settings.surroundings import resolve_here
-from ..translate.translator import NOT_AN_ENTRY, Translator
+from ..translate.translator import Translator
 from ..version import __version__
 from .attribute_limits import text_limit
 from .describing import log_describer, span_describer
@@ -145,12 +145,14 @@ def span_source(settings: Settings | None, names: GroupNames | None = None) -> S
     if settings is None:
         return Source(SPAN, _nothing)
     translator = Translator(settings, stamps=groups_of_span, length_limit=text_limit, names=names)
-    is_dull, translate = translator.is_dull, translator.span
 
     def translated(span: ReadableSpan) -> Translation:
-        return NOT_AN_ENTRY if is_dull(span) else translate(span, now_ns=time.time_ns())
+        return translator.span(span, now_ns=time.time_ns())
 
-    return Source(SPAN, translated, span_describer(translator))
+    def together(spans: Sequence[ReadableSpan]) -> list[Translation]:
+        return translator.spans(spans, now_ns=time.time_ns())
+
+    return Source(SPAN, translated, span_describer(translator), together)
 
 
 def log_source(settings: Settings | None, names: GroupNames | None = None) -> Source[ReadableLogRecord]:
@@ -161,12 +163,14 @@ def log_source(settings: Settings | None, names: GroupNames | None = None) -> So
     if settings is None:
         return Source(LOG, _nothing)
     translator, bits = Translator(settings, names=names), random.SystemRandom().getrandbits
-    translate = translator.log
 
     def translated(record: ReadableLogRecord) -> Translation:
-        return translate(record, now_ns=time.time_ns(), random_bits=bits)
+        return translator.log(record, now_ns=time.time_ns(), random_bits=bits)
 
-    return Source(LOG, translated, log_describer(translator))
+    def together(records: Sequence[ReadableLogRecord]) -> list[Translation]:
+        return translator.logs(records, now_ns=time.time_ns(), random_bits=bits)
+
+    return Source(LOG, translated, log_describer(translator), together)
 
 
 def _nothing(signal: object) -> Translation:

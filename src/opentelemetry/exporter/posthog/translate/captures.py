@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, cast
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 from .. import attributes as control
 from ..identifiers import MAX_ID_BYTES, group_distinct_id, keyed_uuid
-from ..model import Capture, Group
+from ..model import Capture
 from ..timestamp import LAST_NS
 from . import notes
 from .constants import NO_SERVICE
@@ -19,15 +19,9 @@ from .properties import clean_text
 if TYPE_CHECKING:
     from ..model import JsonValue
     from ..settings.model import Settings
-    from .constants import Origin, Scope
-    from .groups import Found
     from .plans import Plan
     from .properties import Converter
-    from .shapes import Shape
     from .signals import Subject
-
-MakeUuid = Callable[[str, "Subject"], str]
-"""The uuid of a signal without an idempotency key: of its event name and itself."""
 
 _UUID7: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.I)
 
@@ -41,73 +35,61 @@ class CaptureMaker:
         self._prefix = settings.event_prefix
         self._converter = converter
 
-    def capture(
-        self,
-        name: str,
-        subject: Subject,
-        found: Found,
-        shape: Shape,
-        plan: Plan,
-        plain: bool,
-        origin: Origin,
-        scope: Scope,
-        make_uuid: MakeUuid,
-        said: list[str],
-    ) -> Capture:
-        """``plain``: all its attributes leave as they are (``properties.are_plain``)."""
-        attributes = subject.attributes
-        user: str | None = None
-        if shape.users:
-            user, unusable = user_of(attributes, shape.users)
-            if unusable:
-                said.append(notes.USER_ID_INVALID)
-        if user is not None:
-            actor, distinct_id = USER, user
-        elif found.keys:
-            actor, distinct_id = GROUP, group_distinct_id(Group(*next(iter(found.keys.items()))))
-        else:
-            actor, distinct_id = NOBODY, service_distinct_id(origin.service)
-        properties = self._properties(subject, plan, plain, origin, said)
-        properties[control.ACTOR] = actor
-        if scope.name:
-            properties["otel.scope.name"] = scope.name
-        if subject.trace_id:
-            properties["$trace_id"] = subject.trace_id
-            properties["$span_id"] = subject.span_id
-        name = self._prefix + name
-        time_ns = subject.time_ns if subject.time_ns < LAST_NS else LAST_NS
-        key = idempotency_key(attributes) if shape.keyed else None
-        return Capture(
-            name,
-            distinct_id,
-            time_ns,
-            make_uuid(name, subject) if key is None else keyed_uuid(name, key, time_ns),
-            found.keys,
-            properties,
-            actor is NOBODY,
-            session_of(attributes) if shape.in_session else None,
-            self._person(plan, attributes) if plan.person and user is not None else None,
-        )
-
-    def _properties(
-        self, subject: Subject, plan: Plan, plain: bool, origin: Origin, said: list[str]
-    ) -> dict[str, JsonValue]:
+    def gather(self, subject: Subject) -> None:
         """What resource, signal and attributes say, converted and under privacy; later ones win.
 
         The hottest place of the package. Most signals hold nothing but plain scalars under their own names,
         and then all of them move at once; :meth:`_add_each` would give the same.
         """
-        attributes: Mapping[str, Any] = subject.attributes
-        if plain:
-            properties: dict[str, JsonValue] = cast(
-                "dict[str, Any]", {**origin.properties, **subject.own, **attributes}
-            )
+        attributes: dict[str, Any] = subject.attributes
+        plan, properties = subject.plan, subject.origin.properties
+        if subject.plain:
+            subject.properties = properties = {**properties, **subject.own, **attributes}
             for key in plan.left_out:
                 del properties[key]
-            return properties
-        properties = {**origin.properties, **subject.own}
-        self._add_each(properties, plan, attributes, said)
-        return properties
+        else:
+            subject.properties = properties = {**properties, **subject.own}
+            self._add_each(properties, plan, attributes, subject.said)
+
+    def make(self, subject: Subject) -> None:
+        """The capture of a selected signal."""
+        attributes, shape, found, properties = (
+            subject.attributes,
+            subject.shape,
+            subject.found,
+            subject.properties,
+        )
+        user: str | None = None
+        if shape.users:
+            user, unusable = user_of(attributes, shape.users)
+            if unusable:
+                subject.said.append(notes.USER_ID_INVALID)
+        if user is not None:
+            actor, distinct_id = USER, user
+        elif found.groups:
+            actor, distinct_id = GROUP, group_distinct_id(found.groups[0])
+        else:
+            actor, distinct_id = NOBODY, service_distinct_id(subject.origin.service)
+        properties[control.ACTOR] = actor
+        if subject.scope.name:
+            properties["otel.scope.name"] = subject.scope.name
+        if subject.trace_id:
+            properties["$trace_id"] = subject.trace_id
+            properties["$span_id"] = subject.span_id
+        name = f"{self._prefix}{subject.verdict}"
+        time_ns = subject.time_ns if subject.time_ns < LAST_NS else LAST_NS
+        key = idempotency_key(attributes) if shape.keyed else None
+        subject.capture = Capture(
+            name,
+            distinct_id,
+            time_ns,
+            subject.make_uuid(name, subject) if key is None else keyed_uuid(name, key, time_ns),
+            found.keys,
+            properties,
+            actor is NOBODY,
+            session_of(attributes) if shape.in_session else None,
+            self._person(subject.plan, attributes) if subject.plan.person and user is not None else None,
+        )
 
     def _add_each(
         self, properties: dict[str, JsonValue], plan: Plan, attributes: Mapping[str, Any], said: list[str]

@@ -46,8 +46,9 @@ class IdentityTable(Generic[T]):
 
     def get(self, subject: object) -> T:
         entry = self._entries.get(id(subject))
-        if entry is not None and entry[0] is subject:
-            return entry[1]
+        return self._learnt(subject) if entry is None else entry[1]  # an entry keeps its object, so its id
+
+    def _learnt(self, subject: object) -> T:
         answer = self._work_out(subject)
         if len(self._entries) >= MAX_OBJECTS:
             self._entries = {}

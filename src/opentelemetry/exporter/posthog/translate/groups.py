@@ -7,9 +7,11 @@ group is a small loss; a signal under the wrong group makes two profiles untrue.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from ..attributes import GROUP_AMBIGUOUS, GROUP_STAMPED
+from ..model import Group
 from ..reasons import Reason
 from .identity import identifier
 
@@ -25,6 +27,7 @@ class Found(NamedTuple):
     """The groups of a signal, where each comes from, and what stood in the way of another."""
 
     keys: Mapping[str, str]  # group type -> key, in the order of the settings
+    groups: tuple[Group, ...] = ()  # the same
     stamped: frozenset[str] = _NONE  # put there by our processor, not by the application
     elsewhere: frozenset[str] = _NONE  # from the resource or the processor's memory: no properties here
     problem: Reason | None = None
@@ -33,6 +36,43 @@ class Found(NamedTuple):
     def application(self) -> bool:
         """Did the application itself put a group on this signal?"""
         return len(self.keys) > len(self.stamped) + len(self.elsewhere)
+
+
+def _found(
+    keys: Mapping[str, str],
+    stamped: frozenset[str] = _NONE,
+    elsewhere: frozenset[str] = _NONE,
+    problem: Reason | None = None,
+) -> Found:
+    return Found(keys, tuple(Group(type_, key) for type_, key in keys.items()), stamped, elsewhere, problem)
+
+
+def _find(
+    rules: tuple[tuple[str, str], ...],
+    values: tuple[object, ...],
+    stamped: frozenset[str],
+    ambiguous: frozenset[str],
+) -> Found:
+    """Groups by rules and the values of their attributes; types that are said to be stamped or ambiguous."""
+    keys: dict[str, str] = {}
+    problem: Reason | None = None
+    for (type_, _), value in zip(rules, values, strict=True):
+        if value is None:
+            continue
+        key = identifier(value)
+        if type_ in ambiguous:
+            problem = Reason.AMBIGUOUS_GROUP
+        elif key is None:
+            problem = problem or Reason.INVALID_GROUP_KEY
+        else:
+            keys[type_] = key
+    return _found(keys, stamped & keys.keys(), _NONE, problem)
+
+
+_found_again = lru_cache(maxsize=4_096)(_find)  # the same few organizations come again and again
+
+_TEXT: Final = frozenset({str})
+"""Only text is looked up: equal texts are the same key, while ``1`` equals ``True``, which is none."""
 
 
 NOTHING: Final = Found({})
@@ -52,22 +92,11 @@ class GroupFinder:
         """Groups on these attributes."""
         if not shape.groups:
             return NOTHING
-        keys: dict[str, str] = {}
-        problem: Reason | None = None
-        ambiguous = type_names(attributes.get(GROUP_AMBIGUOUS)) if shape.stamped else ()
-        for type_, attribute in shape.groups:
-            value = attributes.get(attribute)
-            if value is None:
-                continue
-            key = identifier(value)
-            if type_ in ambiguous:
-                problem = Reason.AMBIGUOUS_GROUP
-            elif key is None:
-                problem = problem or Reason.INVALID_GROUP_KEY
-            else:
-                keys[type_] = key
-        stamped = type_names(attributes.get(GROUP_STAMPED)) & keys.keys() if shape.stamped else _NONE
-        return Found(keys, stamped, _NONE, problem)
+        values = shape.keys_of_groups(attributes)
+        stamped = type_names(attributes[GROUP_STAMPED]) if shape.stamped else _NONE
+        ambiguous = type_names(attributes[GROUP_AMBIGUOUS]) if shape.ambiguous else _NONE
+        find = _found_again if _TEXT.issuperset(map(type, values)) else _find
+        return find(shape.groups, values, stamped, ambiguous)
 
     def without_cut(self, found: Found, attributes: Mapping[str, object], length_limit: int) -> Found:
         """Take away keys that the SDK's limit for text, in characters, has probably cut.
@@ -81,7 +110,7 @@ class GroupFinder:
         }
         if len(kept) == len(found.keys):
             return found
-        return Found(kept, found.stamped & kept.keys(), found.elsewhere, Reason.GROUP_KEY_CUT)
+        return _found(kept, found.stamped & kept.keys(), found.elsewhere, Reason.GROUP_KEY_CUT)
 
     def with_remembered(
         self, found: Found, attributes: Mapping[str, object], remembered: Mapping[str, str]
@@ -115,7 +144,7 @@ class GroupFinder:
     def _joined(self, found: Found, added: Mapping[str, str]) -> Found:
         keys = {**found.keys, **added}
         ordered = {type_: keys[type_] for type_, _ in self._rules if type_ in keys}
-        return Found(ordered, found.stamped, found.elsewhere | added.keys(), found.problem)
+        return _found(ordered, found.stamped, found.elsewhere | added.keys(), found.problem)
 
 
 def type_names(value: object) -> frozenset[str]:

@@ -31,6 +31,8 @@ def identifier(value: object) -> str | None:
     A key like ``True`` or ``1.5`` or ``undefined`` is a mistake of whoever wrote it, and an event filed under
     it would spoil a real report.
     """
+    if type(value) is str:
+        return _identifier(value)
     if isinstance(value, str):
         return _identifier(str.__str__(value))
     if (

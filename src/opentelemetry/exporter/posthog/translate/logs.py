@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 from ..attributes import EVENT_NAME_KEYS
 from .privacy import OMITTED
 from .properties import Converter, clean_text
-from .signals import Subject, instant, seen_at, trace_ids
+from .signals import instant, seen_at, trace_ids
 
 if TYPE_CHECKING:
-    from opentelemetry.sdk._logs import ReadableLogRecord
-
     from ..model import JsonValue
+    from .signals import Subject
 
 
 def event_name_of(record: Any, attributes: dict[str, object]) -> str:
@@ -27,14 +26,14 @@ def event_name_of(record: Any, attributes: dict[str, object]) -> str:
     return ""
 
 
-def subject_of(
-    signal: ReadableLogRecord, attributes: dict[str, object], now_ns: int, body: Converter | None
-) -> Subject:
-    """The record as translation sees it; ``body`` converts its body, None leaves it out."""
-    record = signal.log_record
+def read(subject: Subject, body: Converter | None) -> None:
+    """The rest of the record; ``body`` converts its body, None leaves it out."""
+    record = subject.signal.log_record
     observed = instant(record.observed_timestamp)
-    time_ns = instant(record.timestamp) or observed or now_ns
-    trace_id, span_id = trace_ids(record.trace_id, record.span_id)
+    subject.time_ns = instant(record.timestamp) or observed or subject.now_ns
+    subject.seen_ns = seen_at(observed, subject.now_ns)
+    subject.trace_id, subject.span_id = trace_ids(record.trace_id, record.span_id)
+    subject.span_events = ()
     own: dict[str, JsonValue] = {}
     severity = severity_of(record)
     if severity:
@@ -43,7 +42,7 @@ def subject_of(
         converted = body.value(record.body)  # neither copied nor checked by the SDK: any object at all
         if converted is not OMITTED:
             own["log.body"] = converted
-    return Subject(attributes, time_ns, seen_at(observed, now_ns), now_ns, trace_id, span_id, own)
+    subject.own = own
 
 
 def severity_of(record: Any) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final, cast
 
 from ..attributes import GROUP_UNSET, OBSERVED_AT
-from ..model import Group, Observation
+from ..model import Observation
 from ..timestamp import LAST_NS, SECOND_NS, parse_rfc3339
 from . import notes
 from .constants import is_flat, says_something
@@ -21,12 +21,10 @@ from .properties import is_reserved, name_of
 if TYPE_CHECKING:
     from ..model import JsonValue
     from ..settings.model import Settings
-    from .constants import Origin
     from .groups import Found
-    from .plans import Plan, Profile
+    from .plans import Profile
     from .privacy import Privacy
     from .properties import Converter
-    from .shapes import Shape
     from .signals import Subject
 
 FUTURE: Final = 300 * SECOND_NS
@@ -50,59 +48,42 @@ class Observer:
         self._converter = converter
         self._prefixes = tuple((rule.type, rule.prefix) for rule in settings.groups)
 
-    def observations(
-        self,
-        subject: Subject,
-        found: Found,
-        shape: Shape,
-        plan: Plan,
-        plain: bool,
-        origin: Origin,
-        event: Mapping[str, JsonValue],
-        said: list[str],
-        *,
-        selected: bool,
-    ) -> tuple[Observation, ...]:
-        """One a group. A signal that is not selected speaks only of groups that the application put on it,
-        and only if it says something of them. ``event`` has the values that were converted already; of
-        ``plain`` ones only the empty text says nothing.
+    def observe(self, subject: Subject) -> None:
+        """One observation a group. A signal that is not selected speaks only of groups that the application
+        put on it, and only if it says something of them. Values that the event has were converted already;
+        of plain ones only the empty text says nothing.
         """
+        found, shape, selected = subject.found, subject.shape, subject.capture is not None
         unset = self._unset(subject.attributes, found) if shape.unset else _NOTHING_UNSET
         made: list[Observation] = []
         time_ns = 0
-        for type_, key in found.keys.items():
-            if not selected and (type_ in found.stamped or type_ in found.elsewhere):
+        for group in found.groups:
+            type_ = group.type
+            elsewhere = type_ in found.elsewhere
+            if not selected and (elsewhere or type_ in found.stamped):
                 continue
             properties: dict[str, JsonValue] = dict.fromkeys(unset[type_]) if type_ in unset else {}
-            if type_ not in found.elsewhere:
-                profile = plan.groups.get(type_)
-                if profile is None:
-                    pass  # only the key is known
-                elif plain and "" not in (values := profile.pick(event)):
+            if elsewhere:
+                if subject.origin.groups.get(type_) == group.key:
+                    properties.update(subject.origin.group_properties.get(type_, {}))
+            elif (profile := subject.plan.groups.get(type_)) is not None:
+                if subject.plain and "" not in (values := profile.pick(subject.properties)):
                     properties.update(zip(profile.names, values, strict=True))
                 else:
-                    self._add_said(properties, profile, subject.attributes, event, said)
-            elif origin.groups.get(type_) == key:
-                properties.update(origin.group_properties.get(type_, {}))
+                    self._add_said(properties, profile, subject)
             if not selected and not properties:
                 continue
-            time_ns = time_ns or self._time(subject, shape, said)
-            made.append(Observation(Group(type_, key), time_ns, subject.seen_ns, properties, origin.service))
-        return tuple(made)
+            time_ns = time_ns or self._time(subject)
+            made.append(Observation(group, time_ns, subject.seen_ns, properties, subject.origin.service))
+        subject.observations = tuple(made)
 
-    def _add_said(
-        self,
-        found: dict[str, JsonValue],
-        profile: Profile,
-        attributes: Mapping[str, object],
-        event: Mapping[str, JsonValue],
-        said: list[str],
-    ) -> None:
+    def _add_said(self, found: dict[str, JsonValue], profile: Profile, subject: Subject) -> None:
+        event = subject.properties
         for key, event_name, name, pattern in profile.entries:
             if event_name in event:
                 value = event[event_name]
             else:
-                converted = self._converter.value(attributes[key], pattern)
+                converted = self._converter.value(subject.attributes[key], pattern)
                 if converted is OMITTED:
                     continue
                 value = converted
@@ -112,7 +93,7 @@ class Observer:
             elif isinstance(value, (int, float)):
                 found[name] = value
             elif not is_flat(value):
-                said.append(notes.GROUP_VALUE)
+                subject.said.append(notes.GROUP_VALUE)
             elif says_something(value):
                 found[name] = value
 
@@ -145,18 +126,18 @@ class Observer:
         return unset
 
     @staticmethod
-    def _time(subject: Subject, shape: Shape, said: list[str]) -> int:
+    def _time(subject: Subject) -> int:
         """When it was true: as the application says, else at event time; never beyond the bound."""
         time_ns = subject.time_ns
-        given = subject.attributes.get(OBSERVED_AT) if shape.dated else None
+        given = subject.attributes.get(OBSERVED_AT) if subject.shape.dated else None
         if given is not None:
             stated = observed_at(given)
             if stated is None:
-                said.append(notes.OBSERVED_AT_INVALID)
+                subject.said.append(notes.OBSERVED_AT_INVALID)
             else:
                 time_ns = stated
         if time_ns > subject.now_ns + FUTURE:
-            said.append(notes.FUTURE_TIME)
+            subject.said.append(notes.FUTURE_TIME)
             return subject.seen_ns
         return time_ns
 

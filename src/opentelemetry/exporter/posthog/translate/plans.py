@@ -1,20 +1,20 @@
 """What becomes of a set of attribute keys, decided once a set: a service emits few different ones.
 
 Everything that depends on keys alone is decided here (reserved names, conventions, key patterns, prefixes of
-groups), so that a signal pays for its values only. The table of plans is bounded: keys are user input.
+groups), so that a signal pays for its values only. A plan is kept with its shape, of which there are so many.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from .. import attributes as control
 from . import notes
 from .conventions import convention_name, is_convention, passes
+from .plain import Pick, Plainness, picking
 from .properties import CAMPAIGN, is_reserved, name_of
-from .shapes import MAX_KEYS, MAX_SHAPES, Shape, Shapes
+from .shapes import Shape, Shapes
 
 if TYPE_CHECKING:
     from ..settings.model import Settings
@@ -60,10 +60,6 @@ class GroupEntry(NamedTuple):
     pattern: str | None = None
 
 
-Pick: TypeAlias = Callable[[Mapping[str, Any]], "tuple[Any, ...]"]
-"""Takes the values of some keys out of a mapping."""
-
-
 class Profile(NamedTuple):
     """What one set of keys says of one group type."""
 
@@ -80,8 +76,7 @@ class Plan(NamedTuple):
     person: tuple[tuple[str, str], ...]  # key, name of the person's property
     notes: tuple[str, ...]
     left_out: tuple[str, ...]  # keys that are in no entry of ``event``
-    pick: Pick  # the values of ``event``, in its order
-    straight: bool  # every entry keeps its key, and no key matches a pattern
+    plain: Plainness | None  # of the values of ``event``; None if an entry changes its name or has a pattern
 
 
 class GroupNames:
@@ -114,7 +109,6 @@ class Planner:
         "_further",
         "_group_keys",
         "_names",
-        "_plans",
         "_prefixes",
         "_privacy",
         "_settings",
@@ -130,19 +124,13 @@ class Planner:
         prefixes = [(rule.prefix, rule.type) for rule in settings.groups if rule.prefix]
         self._prefixes = sorted(prefixes, key=lambda pair: -len(pair[0]))  # the longest one owns the key
         self.shapes = Shapes(settings.groups)
-        self._plans: dict[Shape, Plan] = {}
 
     def plan(self, shape: Shape) -> tuple[Plan, tuple[str, ...]]:
         """The plan of these keys, and notes that are said only once: property names that are new."""
-        plan = self._plans.get(shape)
-        if plan is not None:
-            return plan, ()
-        plan, once = self._made(shape.keys)
-        if len(shape.keys) <= MAX_KEYS:
-            if len(self._plans) >= MAX_SHAPES:
-                self._plans = {}
-            self._plans[shape] = plan
-        return plan, once
+        if shape.plan is not None:
+            return shape.plan, ()
+        shape.plan, once = self._made(shape.keys)
+        return shape.plan, once
 
     def _made(self, keys: Iterable[str]) -> tuple[Plan, tuple[str, ...]]:
         entries: dict[str, Entry] = {}
@@ -178,15 +166,14 @@ class Planner:
                 continue
             entries[entry.name] = entry
         left_out = present.difference(entry.key for entry in entries.values())
+        straight = all(entry.pattern is None and entry.key == name for name, entry in entries.items())
         return Plan(
             tuple(entries.values()),
             {group_type: _profile(tuple(profile.values())) for group_type, profile in groups.items()},
             self._person(keys),
             tuple(said),
             tuple(left_out),
-            _picking(tuple(entry.key for entry in entries.values())),
-            all(entry.pattern is None and entry.name == entry.key for entry in entries.values())
-            and not left_out & _SAID_BY_US,
+            Plainness(tuple(entries)) if straight and not left_out & _SAID_BY_US else None,
         ), tuple(once)
 
     def entry(self, key: str) -> Entry | str:
@@ -235,14 +222,7 @@ class Planner:
 
 def _profile(entries: tuple[GroupEntry, ...]) -> Profile:
     names = tuple(entry.name for entry in entries)
-    return Profile(entries, names, _picking(tuple(entry.event_name for entry in entries)))
-
-
-def _picking(keys: tuple[str, ...]) -> Pick:
-    """One C call where there are several keys."""
-    if len(keys) > 1:
-        return itemgetter(*keys)
-    return lambda attributes: tuple(attributes[key] for key in keys)
+    return Profile(entries, names, picking(tuple(entry.event_name for entry in entries)))
 
 
 def profile_name(suffix: str) -> str:

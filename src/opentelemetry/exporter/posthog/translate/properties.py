@@ -21,14 +21,14 @@ A value that fails costs itself, never the event.
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timezone
 from enum import Enum
 from itertools import islice
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
-from .privacy import OMITTED, Omitted, are_suspicious, is_suspicious
+from .privacy import OMITTED, Omitted, is_suspicious
 
 if TYPE_CHECKING:
     from ..model import JsonValue
@@ -90,32 +90,6 @@ def clean_text(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return text
-
-
-def are_plain(values: Sequence[Any]) -> bool:
-    """Can all these values leave as they are? One look at all texts together: a look at each costs as much
-    as the rest of translation. False is always safe: then each value is looked at.
-
-    Plain text holds no line feed and starts with no space, so it is blank only if it is empty.
-    """
-    texts = [""]
-    for value in values:
-        kind = type(value)  # pyright: ignore[reportUnknownVariableType]
-        if kind is str:
-            texts.append(value)
-        elif kind is int or kind is float:
-            if not -MAX_SAFE <= value <= MAX_SAFE:  # NaN is within no bounds
-                return False
-        elif kind is not bool:
-            return False
-    lines = "\n".join(texts)
-    return (
-        len(lines) <= MAX_TEXT
-        and lines.isascii()
-        and "\0" not in lines
-        and lines.count("\n") == len(texts) - 1
-        and not are_suspicious(lines)
-    )
 
 
 def name_of(key: object) -> str:

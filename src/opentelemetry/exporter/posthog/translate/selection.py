@@ -18,7 +18,8 @@ from .. import attributes as control
 from ..reasons import Reason
 from ..settings.model import Preset
 from .properties import clean_text
-from .shapes import METHOD_KEYS, STATUS_KEYS
+from .signals import copied
+from .spans import has_local_parent
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
@@ -161,21 +162,21 @@ class Rules:
 # -- the order of the steps -----------------------------------------------------------------------------
 
 
-def http_status(attributes: Mapping[str, object]) -> int | None:
-    """The answer's status under its new or its old name."""
-    new, old = STATUS_KEYS
-    status = attributes.get(new)
-    if status is None:
-        status = attributes.get(old)
-    if isinstance(status, str) and status.isdecimal() and len(status) == 3:
-        return int(status)
-    return status if isinstance(status, int) else None
+def http_status(attributes: Mapping[str, object], keys: tuple[str, ...]) -> int | None:
+    """The answer's status, under the first of these keys that has one."""
+    for key in keys:
+        status = attributes[key]
+        if status is not None:
+            if isinstance(status, str) and status.isdecimal() and len(status) == 3:
+                return int(status)
+            return status if isinstance(status, int) else None
+    return None
 
 
-def http_method(attributes: Mapping[str, object]) -> str:
-    """The request's method in capitals, under its new or its old name; "" without one."""
-    for key in METHOD_KEYS:
-        method = attributes.get(key)
+def http_method(attributes: Mapping[str, object], keys: tuple[str, ...]) -> str:
+    """The request's method in capitals, under the first of these keys that has one; "" without one."""
+    for key in keys:
+        method = attributes[key]
         if method:
             return method.upper() if isinstance(method, str) else ""
     return ""
@@ -233,7 +234,7 @@ class SpanSelector(_Selector):
         """Is it plain that this span is no entry and that nothing on it speaks for it?
 
         True for four of five spans of a service, for which :meth:`verdict` would say NOT_AN_ENTRY after
-        several times the work: attributes are not even copied.
+        several times the work.
         """
         kind = span.kind
         if kind is _SERVER or kind is _CONSUMER or not self._short:
@@ -242,14 +243,12 @@ class SpanSelector(_Selector):
             parent = span.parent
             if parent is None or parent.is_remote:
                 return False
-        attributes = span.attributes
-        return not attributes or self._spoken_for.isdisjoint(attributes)
+        return self._spoken_for.isdisjoint(copied(span.attributes))
 
     def verdict(
         self,
-        name: str,
+        span: ReadableSpan,
         kind: SpanKind,
-        local_parent: bool,
         scope: Scope,
         shape: Shape,
         attributes: Mapping[str, object],
@@ -262,13 +261,14 @@ class SpanSelector(_Selector):
         """
         if status in self._refused:
             return Reason.REFUSED_REQUEST
+        name = span.name
         if shape.steered or self._rules is not None:
             verdict = self._asked_for(name, kind.name, scope, attributes, trail)
             if verdict is not None:
                 return verdict
         if self._named:
             return Reason.NOT_NAMED
-        entry = not local_parent if kind is _INTERNAL else kind is _SERVER or kind is _CONSUMER
+        entry = kind is _SERVER or kind is _CONSUMER or (kind is _INTERNAL and not has_local_parent(span))
         if not self._all:
             refusal = self._entry_refusal(kind, entry, scope, shape, attributes, found)
             if trail is not None:
@@ -294,7 +294,7 @@ class SpanSelector(_Selector):
                 return Reason.NOT_AN_ENTRY
         elif not found.keys:
             return found.problem or Reason.NO_GROUP
-        if shape.method and http_method(attributes) in FACTLESS_METHODS:
+        if shape.methods and http_method(attributes, shape.methods) in FACTLESS_METHODS:
             return Reason.PREFLIGHT
         return None
 

@@ -9,10 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from .. import attributes as control
 from ..settings.model import GroupRule
+from .plain import Pick, picking
+
+if TYPE_CHECKING:
+    from .plans import Plan
 
 MAX_SHAPES: Final = 1_024
 """Sets of keys remembered; a service has dozens. With one more all are forgotten and made again as needed."""
@@ -27,22 +31,25 @@ STATUS_KEYS: Final = ("http.response.status_code", "http.status_code")
 METHOD_KEYS: Final = ("http.request.method", "http.method")
 
 
-@dataclass(frozen=True, slots=True, eq=False)  # known by identity: a shape is the same as long as it is kept
+@dataclass(slots=True, eq=False, kw_only=True)
 class Shape:
     """Which of the attributes that mean something are there. A None among the values is as good as absent."""
 
     keys: tuple[str, ...]
     groups: tuple[tuple[str, str], ...]  # group type and its attribute, in the order of the settings
+    keys_of_groups: Pick  # the values of those attributes
     users: tuple[str, ...]  # where the user may be, the first one first
     steered: bool  # by posthog.capture or posthog.event
-    stamped: bool  # marks of our processor
+    stamped: bool  # by our processor
+    ambiguous: bool  # says our processor
     keyed: bool  # an idempotency key
     in_session: bool
     unset: bool  # names of group properties that are known to be empty
     dated: bool  # posthog.observed_at
-    status: bool
-    method: bool
+    statuses: tuple[str, ...]  # where the answer's status may be, the new name first
+    methods: tuple[str, ...]  # where the request's method may be, the new name first
     ai: bool
+    plan: Plan | None = None  # once a signal of this shape was translated
 
 
 class Shapes:
@@ -64,18 +71,21 @@ class Shapes:
 
     def _made(self, keys: tuple[str, ...]) -> Shape:
         present = frozenset(keys)
+        groups = tuple(pair for pair in self._groups if pair[1] in present)
         shape = Shape(
             keys=keys,
-            groups=tuple(pair for pair in self._groups if pair[1] in present),
+            groups=groups,
+            keys_of_groups=picking(tuple(attribute for _, attribute in groups)),
             users=tuple(key for key in control.USER_KEYS if key in present),
             steered=control.CAPTURE in present or control.EVENT in present,
-            stamped=control.GROUP_STAMPED in present or control.GROUP_AMBIGUOUS in present,
+            stamped=control.GROUP_STAMPED in present,
+            ambiguous=control.GROUP_AMBIGUOUS in present,
             keyed=control.IDEMPOTENCY_KEY in present or control.CLOUDEVENT_ID in present,
             in_session=not present.isdisjoint(control.SESSION_KEYS),
             unset=control.GROUP_UNSET in present,
             dated=control.OBSERVED_AT in present,
-            status=not present.isdisjoint(STATUS_KEYS),
-            method=not present.isdisjoint(METHOD_KEYS),
+            statuses=tuple(key for key in STATUS_KEYS if key in present),
+            methods=tuple(key for key in METHOD_KEYS if key in present),
             ai=any(str(key).startswith(AI_PREFIXES) for key in keys),
         )
         if len(keys) <= MAX_KEYS:

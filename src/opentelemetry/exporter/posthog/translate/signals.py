@@ -2,33 +2,79 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
-    from ..model import JsonValue
+    from opentelemetry.sdk.trace import Event
+
+    from ..model import Capture, JsonValue, Observation
+    from .constants import Origin, Scope
+    from .groups import Found
+    from .plans import Plan
+    from .selection import Verdict
+    from .shapes import Shape
+    from .translator import Translation
+
+MakeUuid: TypeAlias = Callable[[str, "Subject"], str]
+"""The uuid of a signal without an idempotency key: of its event name and itself."""
 
 
-class Subject(NamedTuple):
-    """One signal, read: nothing here belongs to the SDK any more but the values of its attributes."""
+class Subject:
+    """One signal on its way through the stages of translation, each of which fills in what it finds out.
 
+    The only value here that changes: a value a stage would be built and taken apart more often than read.
+    """
+
+    __slots__ = (
+        "answer", "attributes", "capture", "found", "kind", "make_uuid", "now_ns", "observations", "observed",
+        "origin", "own", "plain", "plan", "properties", "said", "scope", "seen_ns", "shape", "signal",
+        "span_events", "span_id", "time_ns", "trace_id", "verdict",
+    )  # fmt: skip
+
+    # begun
+    signal: Any
+    kind: Any  # of a span
+    scope: Scope
     attributes: dict[str, object]
+    shape: Shape
+    now_ns: int
+    make_uuid: MakeUuid
+
+    # decided
+    found: Found
+    verdict: Verdict
+    observed: bool  # may what it says of its groups be believed?
+    answer: Translation | None  # None until it is known what the signal comes to
+
+    # read: nothing here belongs to the SDK any more
+    origin: Origin
     time_ns: int  # event time
     seen_ns: int  # when this process knew, at most now
-    now_ns: int
     trace_id: str  # hex, "" outside a trace
     span_id: str
     own: dict[str, JsonValue]  # properties that come from the signal itself and not from its attributes
+    span_events: Sequence[Event]
+
+    # translated
+    said: list[str]  # notes
+    plan: Plan
+    plain: bool  # all attributes that become properties leave as they are (``plain.Plainness``)
+    properties: dict[str, JsonValue]  # of the event to be; empty if there is none
+    capture: Capture | None
+    observations: tuple[Observation, ...]
 
 
-def copied(attributes: object) -> dict[str, object]:
+def copied(attributes: Any) -> dict[str, object]:
     """A dict of our own. The SDK's mapping answers each question in Python; its ``copy`` is one C call."""
-    if attributes is None:
-        return {}
     try:
-        copy: Any = cast("Any", attributes).copy()
+        copy: Any = attributes.copy()
     except AttributeError:
-        copy = attributes
-    return cast("dict[str, object]", copy if type(copy) is dict else dict(copy))
+        copy = attributes or {}
+    if copy.__class__ is not dict:
+        copy = dict(copy)
+    own: dict[str, object] = copy
+    return own
 
 
 def instant(value: object) -> int:
@@ -43,11 +89,11 @@ def seen_at(value: object, now_ns: int) -> int:
     return min(instant(value) or now_ns, now_ns)
 
 
-def trace_ids(trace_id: object, span_id: object) -> tuple[str, str]:
+def trace_ids(trace_id: Any, span_id: Any) -> tuple[str, str]:
     """Hex of both, "" where there is none."""
-    if not isinstance(trace_id, int) or not isinstance(span_id, int) or trace_id <= 0 or span_id <= 0:
+    if not trace_id or not span_id:
         return "", ""
     try:
         return trace_id.to_bytes(16, "big").hex(), span_id.to_bytes(8, "big").hex()
-    except OverflowError:
+    except (AttributeError, OverflowError):  # no number, or one below zero or too large
         return "", ""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from opentelemetry.trace import SpanKind, StatusCode
 
 from .properties import clean_text
-from .signals import Subject, copied, instant, trace_ids
+from .signals import copied, instant, trace_ids
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import Event, ReadableSpan
 
     from ..model import JsonValue
+    from .signals import Subject
 
 KINDS: Final = {id(kind): kind.name.lower() for kind in SpanKind}
 STATUSES: Final = {id(StatusCode.OK): "OK", id(StatusCode.ERROR): "ERROR"}
@@ -27,30 +28,29 @@ def has_local_parent(span: ReadableSpan) -> bool:
     return parent is not None and not parent.is_remote
 
 
-def subject_of(span: ReadableSpan, attributes: dict[str, object], now_ns: int) -> Subject:
-    """The span as translation sees it. Its event time is its start: its attributes were true then."""
+def read(subject: Subject) -> None:
+    """The rest of the span. Its event time is its start: its attributes were true then."""
+    span: ReadableSpan = subject.signal
+    now_ns = subject.now_ns
     started, ended = instant(span.start_time), instant(span.end_time)
+    subject.time_ns = started or ended or now_ns
+    subject.seen_ns = ended if 0 < ended < now_ns else now_ns
     context = span.context
-    trace_id, span_id = trace_ids(context.trace_id, context.span_id) if context is not None else ("", "")
-    own: dict[str, JsonValue] = {"span.kind": KINDS.get(id(span.kind), "internal")}
+    subject.trace_id, subject.span_id = (
+        ("", "") if context is None else trace_ids(context.trace_id, context.span_id)
+    )
+    own: dict[str, JsonValue] = {"span.kind": KINDS.get(id(subject.kind), "internal")}
     if started and ended:
         own["span.duration_ms"] = (ended - started) / 1_000_000 if ended > started else 0.0
     status = STATUSES.get(id(span.status.status_code))
     if status is not None:
         own["otel.status_code"] = status
-    events = span.events  # the SDK copies them for each who asks
-    exception = exception_type(events) if events else None
-    if exception is not None:
-        own["exception.type"] = exception
-    return Subject(
-        attributes,
-        started or ended or now_ns,
-        ended if 0 < ended < now_ns else now_ns,
-        now_ns,
-        trace_id,
-        span_id,
-        own,
-    )
+    subject.span_events = events = span.events  # the SDK copies them for each who asks
+    if events:
+        exception = exception_type(events)
+        if exception is not None:
+            own["exception.type"] = exception
+    subject.own = own
 
 
 def exception_type(events: Sequence[Event]) -> str | None:
