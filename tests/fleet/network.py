@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 
 from opentelemetry.exporter.posthog.testing import Fault, PostHogDouble
 from opentelemetry.exporter.posthog.testing.server import DoubleHandler, Server
-from tests.fleet.voice import HOLD, MOOD
+from tests.fleet.voice import HOLD, LIFE, MOOD, SENT
+
+LANDS_WITHIN = LIFE - 0.75
+"""Seconds after which a request does not land any more, however busy this machine is: that is what the life of
+a request means. What lies between this look at the clock and the double's own work has the rest."""
 
 
 class Network:
@@ -23,10 +28,15 @@ class Network:
                 body = super().body()
                 if not network.calm and self.headers.get(MOOD) == "hold":
                     self.server.closing.wait(HOLD)
+                sent = float(self.headers.get(SENT, "inf"))
+                if time.monotonic() - sent > LANDS_WITHIN:
+                    network.too_old += 1
+                    raise TimeoutError("it has been on the way for longer than any request lives")
                 return body
 
         self.double = double
         self.calm = False
+        self.too_old = 0
         self._server = Server(double, "127.0.0.1", 0, Handler)
         double.fail(
             Fault(times=None, status=503, when=lambda request: self._is(request.headers, "turn away")),

@@ -65,6 +65,9 @@ SCRIPT = "script"
 MOOD = "x-network"
 """The header by which a request tells the test's network what to do with it."""
 
+SENT = "x-sent"
+"""The header that says when it started, in monotonic seconds."""
+
 BUGS = {
     "": "none",
     "by arrival": "an observation is as new as its arrival",
@@ -101,7 +104,8 @@ class MoodyTransport(HttpxTransport):
         if self._dies_at is not None and time.time() >= self._dies_at:
             mood = "hold"
             threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGKILL)).start()
-        request = request._replace(headers=(*request.headers, (MOOD, mood)))
+        sent = (SENT, str(time.monotonic()))  # one clock for all processes of a machine
+        request = request._replace(headers=(*request.headers, (MOOD, mood), sent))
         number = self._book_number()
         self._book.write("sent", number=number, updates=updates)
         answer = super().send(request, timeout=timeout)

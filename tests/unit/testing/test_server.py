@@ -101,6 +101,15 @@ def test_a_chunked_body_is_read(double: PostHogDouble) -> None:
     connection.close()
 
 
+def test_a_request_that_breaks_off_half_way_is_never_judged(double: PostHogDouble) -> None:
+    with socket.create_connection(address(double), timeout=10) as connection:
+        connection.sendall(b'POST /batch/ HTTP/1.1\r\nHost: h\r\nContent-Length: 500\r\n\r\n{"api_key"')
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(1024) == b""
+    assert not double.requests
+    assert not double.refused
+
+
 def test_many_clients_at_once_lose_nothing(double: PostHogDouble) -> None:
     def client(number: int) -> None:
         connection = connect(double)

@@ -164,7 +164,10 @@ class DoubleHandler(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length") or 0)
         if length < 0 or length > MAX_BODY:
             return None
-        return self.rfile.read(length)
+        body = self.rfile.read(length)
+        if len(body) < length:  # the client hung up half-way: PostHog never gets to see such a request
+            raise ConnectionAbortedError("the client hung up")
+        return body
 
     def _chunks(self) -> bytes | None:
         body = bytearray()
