@@ -11,8 +11,8 @@ from opentelemetry.exporter.posthog.testing.server import DoubleHandler, Server
 from tests.fleet.voice import HOLD, LIFE, MOOD, SENT
 
 LANDS_WITHIN = LIFE - 0.75
-"""Seconds after which a request does not land any more, however busy this machine is: that is what the life of
-a request means. What lies between this look at the clock and the double's own work has the rest."""
+"""Seconds after which a request does not land any more, however busy this machine is: that is what its life
+means. What lies between this look at the clock and the double's own work has the rest."""
 
 
 class Network:
