@@ -48,6 +48,9 @@ class Topic:
 TOPICS = (
     Topic("exporting", "A record in, an acknowledged event out"),
     Topic("stages", "Where the time of an export goes"),
+    Topic("durability", "Writing ahead, and requests"),
+    Topic("imports", "Import"),
+    Topic("flow", "A whole process"),
 )
 
 
