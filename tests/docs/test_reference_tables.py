@@ -1,4 +1,4 @@
-"""docs/reference/reasons.md, mapping.md and testing.md say what the code's tables say, and what real events hold."""
+"""reasons.md, mapping.md and testing.md say what the code's tables say, and what real events hold."""
 
 from __future__ import annotations
 
