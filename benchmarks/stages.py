@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from opentelemetry.exporter.posthog.assembly import assemble
+from opentelemetry.exporter.posthog.batch_translation import TOGETHER
 from opentelemetry.exporter.posthog.clock import SystemClock
 from opentelemetry.exporter.posthog.delivery.httpx_transport import HttpxTransport
 from opentelemetry.exporter.posthog.delivery.trip import Trip
@@ -60,12 +61,17 @@ def _stages(bench: Bench) -> dict[str, Callable[[int], object]]:
     def turn(number: int) -> int:
         return next(numbers) % BATCHES
 
+    def translate(batch: Any) -> None:
+        assert source.translate_together is not None
+        for start in range(0, len(batch), TOGETHER):
+            source.translate_together(batch[start : start + TOGETHER])
+
     def send(number: int) -> None:
         request = _request(wire, (), content=packed[turn(number)])
         assert isinstance(transport.send(request, timeout=10), Response)
 
     return {
-        "translate": lambda number: [source.translate(span) for span in spans[turn(number)]],
+        "translate": lambda number: translate(spans[turn(number)]),
         "observe: the ledger in memory": lambda number: pipeline._ledger.observe(observations[turn(number)]),
         "encode properties": lambda number: [encoder.capture(each) for each in captures[turn(number)]],
         "check, shape and pack": lambda number: _loaded(wire, envelopes[turn(number)]),
