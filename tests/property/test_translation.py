@@ -133,6 +133,39 @@ def test_the_quick_way_out_never_disagrees_with_the_steps(
     assert translator.span(span, now_ns=EPOCH_NS).reason == last.reason
 
 
+SIGNALS = st.lists(st.one_of(ATTRIBUTES, st.just({"order.total": 1.5, "order.id": "o_1"})), max_size=6)
+
+
+@QUICK
+@given(SIGNALS, st.randoms(use_true_random=False))
+def test_signals_translated_together_say_what_each_says_alone_with_nothing_remembered(
+    signals: list[dict[str, Any]], chance: Any
+) -> None:
+    """Shapes, plans, kinds, groups and resources are remembered, in any order, and change no answer."""
+    spans = [a_span(attributes={"organization.id": "org_42", **attributes}) for attributes in signals]
+    translator = Translator(some_settings())
+    for _ in range(2):
+        chance.shuffle(spans)
+        together = translator.spans(spans, now_ns=EPOCH_NS)
+        alone = [Translator(some_settings()).span(span, now_ns=EPOCH_NS) for span in spans]
+        for warm, fresh in zip(together, alone, strict=True):
+            assert repr(warm._replace(notes=())) == repr(fresh._replace(notes=()))
+            news = set(fresh.notes) - set(warm.notes)
+            assert all(note.startswith("group_property:") for note in news)  # said when first seen
+
+
+@QUICK
+@given(SIGNALS)
+def test_log_records_translated_together_say_what_each_says_alone(signals: list[dict[str, Any]]) -> None:
+    records = [a_log(attributes={"organization.id": "org_42", **attributes}) for attributes in signals]
+    translator = Translator(some_settings())
+    for _ in range(2):
+        together = translator.logs(records, now_ns=EPOCH_NS, random_bits=lambda count: 7)
+        for record, warm in zip(records, together, strict=True):
+            fresh = Translator(some_settings()).log(record, now_ns=EPOCH_NS, random_bits=lambda count: 7)
+            assert repr(warm._replace(notes=())) == repr(fresh._replace(notes=()))
+
+
 SECRETS = ["anna@example.com", "sk_live_abcdefgh12345678", "4111 1111 1111 1111"]
 
 
