@@ -63,6 +63,7 @@ def run(plan: Plan, ledger: SharedLedger, directory: Path) -> Run:
         signals=fleet.signals,
         books=books,
         killed=fleet.killed,
+        given_up=fleet.given_up,
         profiles={key: profile.properties for (_, key), profile in double.groups.items()},
         updates=sum(profile.updates for profile in double.groups.values()),
         captured={event.properties["n"] for event in double.events},
@@ -104,6 +105,7 @@ class Fleet:
         self._stack = ExitStack()
         self.signals = script(plan.shape)
         self.killed: list[int] = []
+        self.given_up: set[int] = set()
         self.books = directory / "books"
         self.books.mkdir()
         write_script(self.signals, self.books / SCRIPT)
@@ -230,7 +232,8 @@ class Fleet:
         assert victim.ended() == -signal.SIGKILL, victim.lines
         self.killed.append(victim.pid)
         done = acknowledged(read_books(self.books).get(victim.pid, ()))
-        left = [told.n for told in self.signals if told.process == number and told.n not in done]
+        share = [told.n for told in self.signals if told.process == number]
+        left = self._to_be_said_again(set(share) - done)
         again = self._directory / f"again-{number}.json"
         again.write_text(json.dumps(left))
         return self._worker(number, "--only", str(again))
@@ -241,8 +244,15 @@ class Fleet:
         lost: list[int] = []
         for pid in web.killed:
             self.killed.append(pid)
-            lost += sorted(set(web.told.get(pid, ())) - acknowledged(books.get(pid, ())))
+            lost += self._to_be_said_again(set(web.told.get(pid, ())) - acknowledged(books.get(pid, ())))
         return lost
+
+    def _to_be_said_again(self, numbers: set[int]) -> list[int]:
+        """Not what arrived before the ledger was lost: now it would be old news that the ledger has no means to
+        tell from fresh ones. Nobody acknowledged it, so it may be lost."""
+        again = {n for n in numbers if self.signals[n].at >= self._plan.shape.loss * 1e9}
+        self.given_up |= numbers - again
+        return sorted(again)
 
     # -- disturbances -------------------------------------------------------------------------------
 

@@ -116,6 +116,7 @@ class Run:
     signals: Sequence[Signal]
     books: Books
     killed: Sequence[int]  # process ids
+    given_up: set[int]  # signals that a killed process never acknowledged, and nobody said again
     profiles: Mapping[str, Mapping[str, Any]]
     updates: int  # group updates that PostHog took, each as often as it arrived
     captured: set[int]  # signals whose event PostHog holds
@@ -136,7 +137,8 @@ class Run:
 
     @property
     def excused(self) -> set[int]:
-        return {n for pid in self.killed for n in only_touched(self.books.get(pid, ()), self.signals)}
+        touched = (only_touched(self.books.get(pid, ()), self.signals) for pid in self.killed)
+        return self.given_up.union(*touched)
 
     def _profiles(self) -> None:
         # What a replacement said again is as good as any other's: only what nobody else has said is excused.
@@ -173,7 +175,7 @@ class Run:
             self.complaints.append(f"air: two contents of {organization} were in the air together")
 
     def _captures(self) -> None:
-        silent = len(self.signals) - len(heard_of(self.books))
+        silent = len(self.signals) - len(heard_of(self.books) | self.given_up)
         if silent:
             self.complaints.append(f"script: {silent} signals were never exported")
         for pid, lines in self.books.items():
@@ -198,7 +200,7 @@ class Run:
             f"{len(self.signals)} signals of {len(self.profiles)} organizations in {self.seconds:.1f} s: "
             f"{self.updates} updates arrived, {sent} sent, {self.bound} allowed "
             f"({self.store}, {unknown} unknown); {len(self.killed)} killed, "
-            f"{len(self.excused)} touches excused, slowest export {slowest:.2f} s, {notes}"
+            f"{len(self.excused)} signals excused, slowest export {slowest:.2f} s, {notes}"
         )
 
 

@@ -34,10 +34,10 @@ from opentelemetry.exporter.posthog.assembly import assemble
 from opentelemetry.exporter.posthog.clock import SystemClock
 from opentelemetry.exporter.posthog.delivery.httpx_transport import HttpxTransport
 from opentelemetry.exporter.posthog.diagnostics import Diagnostics
-from opentelemetry.exporter.posthog.pipeline import Source
 from opentelemetry.exporter.posthog.runtime import SharedPipeline, track
 from opentelemetry.exporter.posthog.sdk.intake import Intake, log_source, span_source
 from opentelemetry.exporter.posthog.settings.sources import resolve
+from opentelemetry.exporter.posthog.source import Source
 from opentelemetry.exporter.posthog.wire.exchange import NoAnswer, Request, Response
 from tests.fleet.book import Book
 from tests.fleet.script import Signal, read_script
