@@ -248,8 +248,9 @@ class Fleet:
         return lost
 
     def _to_be_said_again(self, numbers: set[int]) -> list[int]:
-        """Not what arrived before the ledger was lost: now it is old news, which the ledger can't tell from fresh
-        ones any more. Nobody acknowledged it, so it may be lost."""
+        """Not what arrived before the ledger was lost: that is old news now, which the ledger can't tell from
+        fresh ones any more. Nobody acknowledged it, so it may be lost.
+        """
         again = {n for n in numbers if self.signals[n].at >= self._plan.shape.loss * 1e9}
         self.given_up |= numbers - again
         return sorted(again)
