@@ -320,7 +320,8 @@ def testing_page() -> str:
         "\n## What it finds\n",
         "`refused` is what PostHog says no to; `findings` is what PostHog lets pass and loses or changes without a word.\n",
         *_table(
-            ("name", "what PostHog does"), ((f"`{name}`", rule.sentence) for name, rule in RULES.items())
+            ("name", "what PostHog does"),
+            ((f"`{name}`", rule.sentence.replace("](", "]\\(")) for name, rule in RULES.items()),
         ),
     ]
     return "\n".join(parts) + "\n"

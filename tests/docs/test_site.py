@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import runpy
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -102,30 +101,32 @@ def test_a_public_name_without_a_place_in_the_reference_is_found(site: Path, che
 
 
 @pytest.fixture(scope="module")
-def led() -> Callable[..., str]:
-    return runpy.run_path(str(ROOT / "scripts/build_site.py"))["with_outside_links"]  # type: ignore[no-any-return]
+def building() -> dict[str, Any]:
+    return runpy.run_path(str(ROOT / "scripts/build_site.py"))
 
 
 def test_a_link_to_a_file_outside_of_the_docs_leads_to_the_repository_or_is_text(
-    tmp_path: Path, led: Callable[..., str]
+    tmp_path: Path, building: dict[str, Any]
 ) -> None:
-    site, page = tmp_path / "site", tmp_path / "site/how-to/x/index.html"
+    docs, page = tmp_path / "docs", tmp_path / "docs/how-to/x.md"
     put(tmp_path, "SECURITY.md", "")
-    put(site, "how-to/x/index.html", "")
-    outside, inside = '<a href="../../../SECURITY.md#report">S</a>', '<a href="../x/">x</a>'
+    put(docs, "how-to/x.md", "")
+    outside, inside, nowhere = "[S](../../SECURITY.md#report)", "[x](x.md)", "[n](../../NOWHERE.md)"
+    led = building["with_outside_links"]
 
-    assert led(inside + outside, page, site, tmp_path, "") == inside + "S"
-    assert led(inside + outside, page, site, tmp_path, "https://git.example/o/r") == (
-        inside + '<a href="https://git.example/o/r/blob/main/SECURITY.md#report">S</a>'
+    assert led(inside + outside, page, docs, "") == inside + "S"
+    assert led(nowhere, page, docs, "") == nowhere, "Zensical names it"
+    assert led(inside + outside, page, docs, "https://git.example/o/r") == (
+        inside + "[S](https://git.example/o/r/blob/main/SECURITY.md#report)"
     )
 
 
-def test_a_site_without_a_repository_has_no_button_to_edit_a_page(
-    tmp_path: Path, led: Callable[..., str]
+def test_the_button_to_edit_a_page_is_what_a_site_without_a_repository_goes_without(
+    building: dict[str, Any],
 ) -> None:
     button = '<a href="//how-to/x.md" title="Edit this page" rel="edit"><svg></svg></a>'
 
-    assert led(f"a{button}b", tmp_path / "site/index.html", tmp_path / "site", tmp_path, "") == "ab"
+    assert building["EDIT"].sub("", f"a{button}b") == "ab"
 
 
 def test_every_page_of_the_docs_has_its_place_in_the_navigation() -> None:
