@@ -11,8 +11,9 @@ from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.exporter.posthog.assembly import assemble
 from opentelemetry.exporter.posthog.diagnostics import Diagnostics
 from opentelemetry.exporter.posthog.diagnostics.stats import Stats
-from opentelemetry.exporter.posthog.pipeline import Pipeline, Source
+from opentelemetry.exporter.posthog.pipeline import Pipeline
 from opentelemetry.exporter.posthog.settings.model import Settings
+from opentelemetry.exporter.posthog.source import Source
 from opentelemetry.exporter.posthog.testing import PostHogDouble
 from opentelemetry.exporter.posthog.testing.transport import InMemoryTransport
 from opentelemetry.exporter.posthog.translate.translator import Translation, Translator

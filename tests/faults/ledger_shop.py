@@ -17,7 +17,7 @@ from opentelemetry.exporter.posthog.clock import SystemClock
 from opentelemetry.exporter.posthog.diagnostics import Diagnostics
 from opentelemetry.exporter.posthog.diagnostics.stats import Stats
 from opentelemetry.exporter.posthog.groups.redis import RedisStore
-from opentelemetry.exporter.posthog.pipeline import Source
+from opentelemetry.exporter.posthog.source import Source
 from opentelemetry.exporter.posthog.testing import PostHogDouble
 from opentelemetry.exporter.posthog.translate.translator import Translator
 from tests.builders import a_log, some_settings

@@ -19,9 +19,9 @@ from opentelemetry.exporter.posthog.diagnostics.inspection import (
 from opentelemetry.exporter.posthog.diagnostics.loopback_post import LoopbackPost
 from opentelemetry.exporter.posthog.inspector.inspector import Inspector
 from opentelemetry.exporter.posthog.inspector.serving import serving
-from opentelemetry.exporter.posthog.pipeline import Source
 from opentelemetry.exporter.posthog.sdk.describing import log_describer
 from opentelemetry.exporter.posthog.settings.parsing import UnusableError
+from opentelemetry.exporter.posthog.source import Source
 from opentelemetry.exporter.posthog.translate.translator import Translator
 from tests.builders import a_log
 from tests.pipelines import Lab

@@ -28,8 +28,9 @@ from .translate.plans import GroupNames
 
 if TYPE_CHECKING:
     from .diagnostics import Diagnostics, Stats
-    from .pipeline import Pipeline, Source
+    from .pipeline import Pipeline
     from .settings.model import Settings
+    from .source import Source
 
 SignalT = TypeVar("SignalT")
 

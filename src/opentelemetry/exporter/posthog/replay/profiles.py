@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from ..diagnostics import Diagnostics
 from ..groups.stamp import PRESENCE, from_canonical, time_ns_of
 from ..model import Capture, Group, JsonValue, Observation
-from ..pipeline import Source
 from ..reasons import Reason
+from ..source import Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable

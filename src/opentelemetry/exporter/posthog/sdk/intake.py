@@ -22,11 +22,11 @@ from ..context.blocks import configure
 from ..context.stamps import groups_of_span
 from ..diagnostics import Diagnostics, Stats
 from ..errors import ConfigurationError, PostHogExporterError
-from ..pipeline import Source
 from ..reasons import Reason
 from ..runtime import SharedPipeline, share
 from ..settings.addresses import is_this_machine
 from ..settings.surroundings import resolve_here
+from ..source import Source
 from ..translate.translator import Translator
 from ..version import __version__
 from .attribute_limits import text_limit

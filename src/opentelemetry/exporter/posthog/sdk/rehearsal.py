@@ -15,9 +15,9 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from ..assembly import assemble
 from ..diagnostics import Diagnostics, Stats
 from ..errors import ConfigurationError
-from ..pipeline import Source
 from ..runtime import SharedPipeline, track
 from ..settings.surroundings import resolve_here
+from ..source import Source
 from ..wire.exchange import NoAnswer, Response
 from .intake import Intake, log_source, span_source
 
@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
     from ..clock import Clock
     from ..delivery.transport import Transport
-    from ..pipeline import Pipeline, Translated
+    from ..pipeline import Pipeline
     from ..settings.model import Settings
+    from ..source import Translated
 
 __all__ = ["NoAnswer", "Rehearsal", "Response", "rehearse"]
 
