@@ -7,6 +7,7 @@ source. A test fails when the page and the code differ, and when a public name h
 
 from __future__ import annotations
 
+import html
 import importlib
 import inspect
 import re
@@ -142,8 +143,13 @@ def _fields(node: Any) -> list[str]:
         if not name.startswith("_") and "dataclass" in node.labels and "property" not in member.labels
         and member.is_attribute
     ]  # fmt: skip
-    rows = [f"| `{name}` | `{_cell(str(member.annotation))}` | {_said(member)} |" for name, member in fields]
+    rows = [f"| `{name}` | {_type(member)} | {_said(member)} |" for name, member in fields]
     return ["| field | type | |\n| --- | --- | --- |", *rows, ""] if rows else []
+
+
+def _type(member: Any) -> str:
+    """As HTML: a bar within code is written one way on GitHub, and another way for Zensical."""
+    return f"<code>{html.escape(str(member.annotation)).replace('|', '&#124;')}</code>"
 
 
 def _said(member: Any) -> str:
