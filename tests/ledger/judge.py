@@ -40,6 +40,9 @@ class Told(NamedTuple):
     value: str  # canonical JSON
 
 
+DISK = -1
+"""Answers for what is on it as a worker does, and does not die."""
+
 NO_TIMES = Times(-1, -1)
 
 
@@ -79,6 +82,10 @@ class Judge:
             if times > self._settled.get((worker, key), NO_TIMES):
                 told = Told(times, canonical_json(value))
                 self._open.setdefault(worker, {}).setdefault(key, []).append(told)
+
+    def wrote(self, observation: Observation) -> None:
+        """The store did not take it, and a worker has put it on disk, from where any worker may tell it."""
+        self.observed(DISK, observation)
 
     def died(self, worker: int) -> None:
         self._open.pop(worker, None)
@@ -137,9 +144,10 @@ class Judge:
             upto = times_in(answer.want) if answer.want else times_in(asked[name])
             if answer.standing is Standing.SETTLED:
                 self._settled[worker, key] = max(upto, self._settled.get((worker, key), NO_TIMES))
-            mine = self._open.get(worker, {})
-            if key in mine:
-                mine[key] = [told for told in mine[key] if told.times > upto]
+            for who in (worker, DISK):
+                mine = self._open.get(who, {})
+                if key in mine:
+                    mine[key] = [told for told in mine[key] if told.times > upto]
 
     def heard_of_loss(self, worker: int) -> None:
         for known in [known for known in self._settled if known[0] == worker]:

@@ -7,11 +7,12 @@ found first.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from opentelemetry.exporter.posthog.groups import ledger
 from opentelemetry.exporter.posthog.groups.pocket import Held, Pocket
+from opentelemetry.exporter.posthog.groups.pocket_file import Page, PocketFile
 from opentelemetry.exporter.posthog.groups.stamp import Digester, times_of
 from opentelemetry.exporter.posthog.groups.state import (
     NEVER,
@@ -28,6 +29,7 @@ from opentelemetry.exporter.posthog.groups.state import (
     StoreState,
     Terms,
 )
+from opentelemetry.exporter.posthog.groups.store import Sighting
 from opentelemetry.exporter.posthog.model import Group, GroupUpdate, Observation, Outcome, OutcomeKind
 from tests.ledger.judge import Violation
 from tests.ledger.plain_store import Rule
@@ -41,6 +43,7 @@ class Bug:
     rule: type[Rule] = Rule
     courier: type[Courier] = Courier
     pocket: type[Pocket] = Pocket
+    file: type[PocketFile] = PocketFile
     project_of: Callable[[int], str] = lambda number: PROJECT
     hits_are_free: bool = False
 
@@ -51,6 +54,7 @@ class Story:
     bug: Bug
     needs: frozenset[str] = frozenset()  # "loss", "eviction"
     life: float = 60.0
+    disk: bool = False
 
 
 def needs(*what: str) -> frozenset[str]:
@@ -336,6 +340,19 @@ class AReplyEmptiesThePocket(Pocket):
         if any(answer.standing is Standing.SETTLED for name, answer in answers.items() if name):
             self.let_go(group)
         return held
+
+
+class NobodyReadsTheDisk(PocketFile):
+    def page(self, after: int, most: int) -> Page | None:
+        return Page((), None)
+
+
+class TheDiskKeepsWhatCameLast(PocketFile):
+    """Not the newest: an older observation that comes later takes its place."""
+
+    def put(self, sightings: Sequence[Sighting]) -> bool:
+        self.let_go([(one.group, dict.fromkeys(one.entries, "f" * 48)) for one in sightings])
+        return super().put(sightings)
 
 
 def plant(bug: Bug, world: World) -> None:
@@ -669,6 +686,21 @@ def a_clock_that_ran_ahead_is_replayed(w: World) -> None:
         w.deliver(a)
 
 
+def who_observed_it_dies_while_the_store_is_down(w: World) -> None:
+    w.deliver(*w.see(1, 1, p="a"))
+    w.workers[0].store.fate = "down"
+    w.see(0, 3, p="b")
+    w.kill(0)
+
+
+def two_wait_on_disk_and_the_older_came_last(w: World) -> None:
+    for worker, at, value in ((0, 3, "b"), (1, 2, "a")):
+        w.workers[worker].store.fate = "down"
+        w.see(worker, at, p=value)
+    w.kill(0)
+    w.kill(1)
+
+
 LOSS, EVICTION = needs("loss"), needs("eviction")
 
 STORIES = {
@@ -755,6 +787,12 @@ STORIES = {
     ),
     "a future time is bound again at each replay": Story(
         a_clock_that_ran_ahead_is_replayed, Bug(courier=AFutureTimeIsBoundAgainAtEachReplay)
+    ),
+    "nobody reads the disk": Story(
+        who_observed_it_dies_while_the_store_is_down, Bug(file=NobodyReadsTheDisk), disk=True
+    ),
+    "the disk keeps what came last": Story(
+        two_wait_on_disk_and_the_older_came_last, Bug(file=TheDiskKeepsWhatCameLast), disk=True
     ),
     "the lease counts from the reply": Story(
         the_store_takes_long_to_grant, Bug(courier=TheLeaseCountsFromTheReply)

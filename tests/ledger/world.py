@@ -15,11 +15,13 @@ import copy
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 from typing import Any
 
 from opentelemetry.exporter.posthog.errors import LedgerError
 from opentelemetry.exporter.posthog.groups import GroupLedger
+from opentelemetry.exporter.posthog.groups.pocket_file import PocketFile
 from opentelemetry.exporter.posthog.groups.stamp import Digester, canonical_json
 from opentelemetry.exporter.posthog.groups.state import GroupState, Haste, Settlement, Terms
 from opentelemetry.exporter.posthog.groups.store import (
@@ -39,6 +41,7 @@ from opentelemetry.exporter.posthog.wire.encoding import Encoder
 from opentelemetry.exporter.posthog.wire.legacy import LegacyWire
 from tests.ledger.benches import Bench
 from tests.ledger.judge import Judge, Violation
+from tests.ledger_kit import OWNER
 from tests.manual_clock import ManualClock
 
 WINDOW = 10.0
@@ -125,8 +128,16 @@ class Holding:
 
 
 class Worker:
-    def __init__(self, number: int, clock: SkewedClock, ledger: GroupLedger, store: Tap) -> None:
+    def __init__(
+        self,
+        number: int,
+        clock: SkewedClock,
+        ledger: GroupLedger,
+        store: Tap,
+        file: PocketFile | None = None,
+    ) -> None:
         self.number = number
+        self.file = file
         self.clock = clock
         self.ledger = ledger
         self.store = store
@@ -231,7 +242,10 @@ class Tap:
 
 
 class World:
-    """``bench``: the kind of store. ``life``: seconds that a request may still land after its start."""
+    """``bench``: the kind of store. ``life``: seconds that a request may still land after its start.
+
+    ``disk``: where observations wait that the store has not taken; the workers are of one machine then.
+    """
 
     def __init__(
         self,
@@ -241,6 +255,8 @@ class World:
         skews: Sequence[float] = (),
         life: float = 60.0,
         courier: Courier | None = None,
+        disk: Path | None = None,
+        file: type[PocketFile] = PocketFile,
         groups: Sequence[Group] = (ORG, OTHER),
         project_of: Callable[[int], str] = lambda number: PROJECT,
     ) -> None:
@@ -261,6 +277,7 @@ class World:
         self._random = Random(0)
         self._project_of = project_of
         self._born = 0
+        self._disk, self._file = disk, file
         self._skews = skews
         self.workers = [self._worker() for _ in range(workers)]
 
@@ -269,7 +286,7 @@ class World:
         self._born += 1
         skew = self._skews[number % len(self._skews)] if self._skews else 0.0
         clock = SkewedClock(self.clock, skew)
-        tap = Tap(self.bench.open(), self, number)
+        tap, file = Tap(self.bench.open(), self, number), self._pocket_file()
         ledger = GroupLedger(
             tap,
             clock=clock,
@@ -279,8 +296,18 @@ class World:
             worker=str(number),
             random=self._random.getrandbits,
             service=f"service {number}",
+            pocket_file=file,
         )
-        return Worker(number, clock, ledger, tap)
+        return Worker(number, clock, ledger, tap, file)
+
+    def _pocket_file(self) -> PocketFile | None:
+        if self._disk is None:
+            return None
+
+        def failed(why: str) -> None:
+            raise Violation(why)
+
+        return self._file(self._disk, owner=OWNER, clock=self.clock, failed=failed)
 
     def _marked(self, group: Group) -> bool:
         return self.bench.marked(group)
@@ -298,7 +325,11 @@ class World:
         observation = Observation(group, time_ns, seen_ns, properties, f"service {worker}")
         self.judge.observed(one.number, observation)
         updates = one.ledger.observe([observation])
+        if self._disk is not None and not one.ledger.is_safe():
+            raise Violation("neither the store nor the disk has what was observed")
         if one.ledger.waiting().unsaved:
+            if self._disk is not None:
+                self.judge.wrote(observation)
             self.courier.store_is_down(one, observation, self)
         return self._hold(one, updates)
 
@@ -422,7 +453,18 @@ class World:
         self.judge.counts["takeovers"] += len(one.holdings)
         self.judge.excused |= {holding.update.group for holding in one.holdings if holding.late}
         self.judge.died(one.number)
+        self._close(one)
         self.workers[worker] = self._worker()
+
+    def close(self) -> None:
+        for worker in self.workers:
+            self._close(worker)
+
+    @staticmethod
+    def _close(worker: Worker) -> None:
+        """A process that is gone keeps no file open."""
+        if worker.file is not None:
+            worker.file.close()
 
     def fork(self, worker: int) -> Worker:
         """A child whose memory is a copy of the worker's, with its own way to the store."""
@@ -437,6 +479,7 @@ class World:
         self._born += 1
         tap = Tap(self.bench.open(), self, number)
         child._store = tap
+        child._file = None  # tests/faults forks for real, and beside open files
         child.after_fork_in_child()
         self.workers.append(Worker(number, parent.clock, child, tap))
         return self.workers[-1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from pathlib import Path
 
 import pytest
 
@@ -38,22 +39,31 @@ def playable() -> list[object]:
 
 
 @pytest.mark.parametrize(("story", "kind"), playable())
-def test_a_story_ends_well(story: Story, kind: str, request: pytest.FixtureRequest) -> None:
+def test_a_story_ends_well(story: Story, kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     """[P-STORE-DOWN] among others: nothing is sent by one process's own view."""
     with bench_of(kind, request) as bench:
-        world = World(bench, life=story.life)
+        world = World(bench, life=story.life, disk=tmp_path / "box" if story.disk else None)
         story.play(world)
         world.end_well()
+        world.close()
 
 
 @pytest.mark.parametrize("story", [pytest.param(story, id=name) for name, story in STORIES.items()])
-def test_its_bug_is_found(story: Story) -> None:
+def test_its_bug_is_found(story: Story, tmp_path: Path) -> None:
     assert story.bug != Bug()
     with plain_bench(story.bug.rule()) as bench:
-        world = World(bench, life=story.life, courier=story.bug.courier(), project_of=story.bug.project_of)
+        world = World(
+            bench,
+            life=story.life,
+            courier=story.bug.courier(),
+            project_of=story.bug.project_of,
+            disk=tmp_path / "box" if story.disk else None,
+            file=story.bug.file,
+        )
         plant(story.bug, world)
         with pytest.raises(Violation):
             end_badly(world, story)
+        world.close()
 
 
 def end_badly(world: World, story: Story) -> None:

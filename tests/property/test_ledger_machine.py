@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -33,7 +35,7 @@ AGES = st.sampled_from([1, 2, 3, 4, 988, 990, 991])
 
 VALUES = st.sampled_from(["a", "b", 1, True])
 
-HAZARDS = st.sampled_from(["death", "sleep", "fork", "store down", "loss", "eviction", "forget"])
+HAZARDS = st.sampled_from(["death", "sleep", "fork", "store down", "loss", "eviction", "forget", "disk"])
 
 
 def hazard(name: str) -> Callable[[Any], Any]:
@@ -51,7 +53,12 @@ class LedgerMachine(RuleBasedStateMachine):
         self.hazards = hazards  # few kinds a life: what hides behind another fault would never be seen
         self.stack = ExitStack()
         bench = self.stack.enter_context(type(self).opened())
-        self.world = World(bench, workers=2 + third, skews=(0.0, -skew, skew))
+        disk = None
+        if "disk" in hazards and bench.name in ("plain", "redis"):
+            disk = Path(self.stack.enter_context(TemporaryDirectory())) / "box"
+            self.hazards = {"disk", "store down", "death"}
+        self.world = World(bench, workers=2 + third, skews=(0.0, -skew, skew), disk=disk)
+        self.stack.callback(self.world.close)
 
     # -- the process --------------------------------------------------------------------------------
 
