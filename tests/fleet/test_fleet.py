@@ -47,17 +47,20 @@ def hold_to_it(plan: Plan, ledger: SharedLedger, directory: Path) -> None:
     assert not done.complaints, "\n".join(done.complaints)
 
 
+@pytest.mark.timeout(300)  # half a minute by itself
 def test_a_fleet_on_redis_ends_on_the_truth(tmp_path: Path) -> None:
     with redis_ledger() as ledger:
         hold_to_it(redis_plan(7), ledger, tmp_path)
 
 
+@pytest.mark.timeout(300)  # half a minute by itself
 def test_a_fleet_on_sqlite_ends_on_the_truth(tmp_path: Path) -> None:
     with sqlite_ledger(tmp_path) as ledger:
         hold_to_it(sqlite_plan(7), ledger, tmp_path)
 
 
 @pytest.mark.long
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("seed", range(100, 120))
 def test_it_does_so_whatever_the_script(seed: int, tmp_path: Path) -> None:
     with redis_ledger() as ledger:
@@ -74,7 +77,7 @@ def again_and_again(deeds: Sequence[tuple[float, str]], *, begin: float, end: fl
 
 
 @pytest.mark.long
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_a_large_fleet_on_redis_ends_on_the_truth(tmp_path: Path) -> None:
     outages = [(0.0, "stall"), (1.5, "resume"), (15.0, "die"), (15.5, "come back")]
     plan = Plan(
@@ -88,7 +91,7 @@ def test_a_large_fleet_on_redis_ends_on_the_truth(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_a_large_fleet_on_sqlite_ends_on_the_truth(tmp_path: Path) -> None:
     plan = Plan(
         Shape(seed=2, processes=9, organizations=2_000, signals=200_000, seconds=300.0),
