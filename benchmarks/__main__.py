@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import logging
 import os
 import platform
 import subprocess
@@ -48,8 +49,10 @@ class Topic:
 TOPICS = (
     Topic("exporting", "A record in, an acknowledged event out"),
     Topic("stages", "Where the time of an export goes"),
+    Topic("signals", "A signal before anything leaves"),
     Topic("durability", "Writing ahead, and requests"),
     Topic("imports", "Import"),
+    Topic("stores", "Ledgers in SQLite and Redis"),
     Topic("flow", "A whole process"),
 )
 
@@ -97,6 +100,7 @@ def main() -> None:
     parser.add_argument("--topic", help=argparse.SUPPRESS)  # one topic, here and now
     arguments = parser.parse_args()
     if arguments.topic:
+        logging.disable(logging.CRITICAL)  # what the exporters have to say is not measured
         with running_sink() as sink:
             rounds = QUICK_ROUNDS if arguments.quick else ROUNDS
             rows = rows_of(arguments.topic, Bench(sink=sink, rounds=rounds, quick=arguments.quick))

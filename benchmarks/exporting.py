@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import queue
-import random
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from copy import deepcopy
 from typing import Any, NamedTuple
 
-import httpx
-import orjson
 from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -22,17 +18,12 @@ from posthog.consumer import Consumer as PosthogConsumer
 from segment.analytics import Client as Segment
 from segment.analytics.consumer import Consumer as SegmentConsumer
 
-from opentelemetry.exporter.posthog import PostHogLogExporter, PostHogSpanExporter
-from opentelemetry.exporter.posthog.wire import body
-
 from . import records
+from .floor import FLOOR, floor
+from .ours import KEY, ours
 from .paired import Rounds, measured
 from .sink import Sink, Taken
 from .table import Bench, Row, exact
-
-KEY = "phc_benchmark"
-
-FLOOR = "floor: ready dicts, orjson, gzip 1, httpx"
 
 
 class Measured(NamedTuple):
@@ -51,73 +42,6 @@ def measure(sink: Sink, *, rounds: int, only: Callable[[str], bool] = lambda nam
             case(1)
             taken[name] = sink.taken()
         return Measured(measured(cases, rounds=rounds, records=records.BATCH), taken)
-
-
-# -- the floor --------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def floor(sink: Sink) -> Iterator[Callable[[int], None]]:
-    """What nobody can do without: the events are there, they need to be written, squeezed and sent."""
-    batches = [records.ready_events(seed=seed) for seed in range(4)]
-    with httpx.Client() as client:
-
-        def run(number: int) -> None:
-            packed = zlib.compressobj(1, zlib.DEFLATED, 31)
-            content = packed.compress(orjson.dumps({"batch": batches[number % 4]})) + packed.flush()
-            client.post(f"{sink.url}/batch/", content=content).raise_for_status()
-
-        yield run
-
-
-# -- ours -------------------------------------------------------------------------------------------------
-
-
-def ours(
-    signal: str,
-    *,
-    compression: str = "gzip",
-    level: int | None = None,
-    stdlib_json: bool = False,
-    **options: Any,
-) -> Callable[[Sink], Any]:
-    """The exporter as a user has it. ``level`` and ``stdlib_json`` are not options of its own: they put it
-    beside what was measured of others.
-    """
-
-    @contextmanager
-    def case(sink: Sink) -> Iterator[Callable[[int], None]]:
-        made: Any = PostHogSpanExporter if signal == "spans" else PostHogLogExporter
-        make = records.spans if signal == "spans" else records.logs
-        batches: list[Any] = [make(seed=seed) for seed in range(4)]
-        exporter = made(
-            api_key=f"{KEY}{random.getrandbits(64):x}", host=sink.url, compression=compression, **options
-        )
-        with _changed(body, "_optional", _without_orjson if stdlib_json else body._optional):
-            exporter.export(batches[0])  # builds the pipeline
-
-        def run(number: int) -> None:
-            with _changed(body, "GZIP_LEVEL", body.GZIP_LEVEL if level is None else level):
-                exporter.export(batches[number % 4])
-
-        yield run
-        exporter.shutdown()
-
-    return case
-
-
-def _without_orjson(name: str, real: Callable[[str], Any] = body._optional) -> Any:
-    return None if name == "orjson" else real(name)
-
-
-@contextmanager
-def _changed(owner: Any, name: str, value: Any) -> Iterator[None]:
-    former = getattr(owner, name)
-    setattr(owner, name, value)
-    try:
-        yield
-    finally:
-        setattr(owner, name, former)
 
 
 # -- OTLP -------------------------------------------------------------------------------------------------

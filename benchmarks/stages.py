@@ -22,7 +22,8 @@ from opentelemetry.exporter.posthog.wire.encoding import Encoder
 from opentelemetry.exporter.posthog.wire.exchange import Response
 from opentelemetry.exporter.posthog.wire.v1 import V1Wire
 
-from . import exporting, records
+from . import records
+from .floor import floor as floor_of
 from .paired import measured
 from .table import Bench, Row
 
@@ -31,7 +32,7 @@ BATCHES = 4
 
 def rows(bench: Bench) -> list[Row]:
     stages = _stages(bench)
-    with exporting.floor(bench.sink) as floor:
+    with floor_of(bench.sink) as floor:
         rounds = measured({"floor": floor, **stages}, rounds=bench.rounds, records=records.BATCH)
     return [
         Row(name=name, cost=rounds.cost(name) * 1e6, found=rounds.ratio(name, "floor"), unit="F")

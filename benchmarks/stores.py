@@ -1,0 +1,205 @@
+"""The ledger in SQLite and Redis: what it costs as organizations and processes grow, how often it is asked.
+
+"unchanged" are batches of 512 observations that say what is known: the worker knows itself, whatever the
+store is (``ledger_check`` has it with a million organizations). "changed": batches of 64, a new value each.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager
+from functools import partial
+from itertools import count
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from opentelemetry.exporter.posthog import assembly
+from opentelemetry.exporter.posthog.clock import SystemClock
+from opentelemetry.exporter.posthog.diagnostics import Diagnostics
+from opentelemetry.exporter.posthog.groups.group_ledger import GroupLedger
+from opentelemetry.exporter.posthog.model import DELIVERED, Group, Observation
+from opentelemetry.exporter.posthog.settings.sources import resolve
+
+from . import records
+from .paired import Spread, measured, spread_of
+from .table import Bench, Row, exact
+
+Store = Callable[[Path], Any]
+
+SIZES = (1_000, 16_000)
+QUICK_SIZES = (1_000, 4_000)
+CHANGED = 64
+PROCESSES = (1, 6)
+LIFE = 60.0
+
+UNCHANGED, A_CHANGE = "unchanged", "changed"
+
+
+def rows(bench: Bench) -> list[Row]:
+    logging.disable(logging.CRITICAL)
+    found: list[Row] = []
+    for name, store in STORES.items():
+        sizes = QUICK_SIZES if bench.quick else SIZES
+        measures = {size: _of_size(store, size, bench.rounds) for size in sizes}
+        small, large = (measures[size] for size in sizes)
+        for size, (costs, _) in measures.items():
+            found += [
+                Row(
+                    name=f"{name}, {size:,} organizations, {case}",
+                    cost=costs[case] * 1e6,
+                    found=costs[case] * 1e6,
+                    unit="us",
+                    must=(1.5 if size == SIZES[0] else 3.0) if case == UNCHANGED else None,
+                )
+                for case in (UNCHANGED, A_CHANGE)
+            ]
+        found += [
+            Row(
+                name=f"{name}, {case}: growth from {sizes[0]:,} to {sizes[1]:,} organizations",
+                found=exact(large[0][case].median / small[0][case].median),
+                unit="x",
+            )
+            for case in (UNCHANGED, A_CHANGE)
+        ]
+        if name == "Redis":
+            found += [
+                Row(name=f"round trips to Redis a batch, {case}", found=exact(trips), unit="round trips")
+                for case, trips in large[1].items()
+            ]
+        found.append(_over_processes(name, store))
+    return found
+
+
+def _of_size(store: Store, size: int, rounds: int) -> tuple[dict[str, Spread], dict[str, float]]:
+    with tempfile.TemporaryDirectory() as directory, store(Path(directory)) as setting:
+        ledger, chance = _ledger(setting), Random(7)
+        for start in range(0, size, records.BATCH):
+            _settled(ledger, _observations(range(start, min(start + records.BATCH, size)), 0))
+        batches = [_observations(chance.choices(range(size), k=records.BATCH), 0) for _ in range(8)]
+        versions = count(1)
+
+        def changed(number: int) -> None:
+            _settled(ledger, _observations(chance.sample(range(size), CHANGED), next(versions)))
+
+        def unchanged(number: int) -> None:
+            ledger.observe(batches[number % 8])
+
+        for number in range(8):
+            unchanged(number)
+        trips = {UNCHANGED: _trips(partial(unchanged, 0)), A_CHANGE: _trips(partial(changed, 0))}
+        found = {
+            UNCHANGED: measured({UNCHANGED: unchanged}, rounds=rounds, records=records.BATCH).cost(UNCHANGED),
+            A_CHANGE: measured({A_CHANGE: changed}, rounds=rounds, records=CHANGED).cost(A_CHANGE),
+        }
+        ledger.close()
+        return found, trips
+
+
+def _over_processes(name: str, store: Store) -> Row:
+    """The same work in one process and in six at a time, all on one store."""
+    costs: dict[int, float] = {}
+    for processes in PROCESSES:
+        with tempfile.TemporaryDirectory() as directory, store(Path(directory)) as setting:
+            command = [sys.executable, "-m", "benchmarks.stores", setting]
+            working = [
+                subprocess.Popen([*command, str(number)], stdout=subprocess.PIPE, text=True)
+                for number in range(processes)
+            ]
+            costs[processes] = spread_of([json.loads(one.communicate()[0]) for one in working] * 2).median
+    one, six = (costs[processes] * 1e6 for processes in PROCESSES)
+    return Row(
+        name=f"{name}, 1 and 6 processes, 1 in 50 changed: {one:.1f} and {six:.1f} µs a signal",
+        found=exact(six / one),
+        unit="x one process",
+    )
+
+
+def work(setting: str, seed: int) -> float:
+    """CPU seconds an observation of a worker that meets 1,000 organizations, of which 2 % change."""
+    ledger, chance = _ledger(setting), Random(seed)
+    _settled(ledger, _observations(range(1_000), 0))
+    started, batches = time.process_time(), 12
+    for number in range(1, batches + 1):
+        met = [chance.randrange(1_000) for _ in range(records.BATCH)]
+        fresh = records.BATCH // 50
+        _settled(ledger, [*_observations(met[:fresh], number), *_observations(met[fresh:], 0)])
+    spent = time.process_time() - started
+    ledger.close()
+    return spent / batches / records.BATCH
+
+
+def _ledger(setting: str) -> GroupLedger:
+    keywords = {"api_key": "phc_stores", "host": "http://127.0.0.1:9", "ledger": setting}
+    settings = resolve({**keywords, "ledger_max_groups": 2_000_000}, {}).settings
+    assert settings is not None
+    clock = SystemClock()
+    return assembly._ledger(settings, Diagnostics(clock=clock), clock, LIFE)
+
+
+def _settled(ledger: GroupLedger, observations: Sequence[Observation]) -> None:
+    updates = ledger.observe(observations)
+    while updates:
+        updates = ledger.settle([(update, DELIVERED) for update in updates])
+
+
+def _observations(numbers: Iterable[int], version: int) -> list[Observation]:
+    start_ns = 1_763_900_000_000_000_000 + version * 1_000_000
+    return [
+        Observation(
+            Group("organization", f"org_{number:06d}"),
+            start_ns,
+            start_ns + 1_000,
+            {**records.profile_of(number), **({"seats": version} if version else {})},
+        )
+        for number in numbers
+    ]
+
+
+# -- stores ------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def sqlite(directory: Path) -> Generator[str]:
+    yield str(directory / "ledger.db")
+
+
+@contextmanager
+def redis(directory: Path) -> Generator[str]:
+    from tests.servers import running_redis
+
+    with running_redis() as server:
+        yield server.url
+
+
+STORES: dict[str, Store] = {"SQLite": sqlite, "Redis": redis}
+
+
+def _trips(act: Callable[[], object]) -> float:
+    """How often ``act`` wrote to Redis and waited: a pipeline is one round trip."""
+    from redis.connection import AbstractConnection
+
+    sent = [0]
+    real = AbstractConnection.send_packed_command
+
+    def counted(self: Any, *args: Any, **options: Any) -> Any:
+        sent[0] += 1
+        return real(self, *args, **options)
+
+    AbstractConnection.send_packed_command = counted  # type: ignore[method-assign]
+    try:
+        act()
+    finally:
+        AbstractConnection.send_packed_command = real  # type: ignore[method-assign]
+    return sent[0]
+
+
+if __name__ == "__main__":
+    logging.disable(logging.CRITICAL)
+    print(json.dumps(work(sys.argv[1], int(sys.argv[2]))))
