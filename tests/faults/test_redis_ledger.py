@@ -240,7 +240,7 @@ def test_no_words_about_a_server_hold_its_password(server: RedisServer) -> None:
 def test_a_pocket_without_a_disk_is_bounded_and_what_it_lets_go_is_counted(server: RedisServer) -> None:
     shop = Shop(server.url)
     server.kill()
-    shop.pipeline._ledger._pocket_groups = 10
+    shop.pipeline._ledger._keeping._most = 10
     shop.says_all({f"org_{i}": {"plan": "free"} for i in range(25)})
     assert shop.stats.notes["pocket_full"] == 15
     server.start()
@@ -254,7 +254,7 @@ def test_a_pocket_without_a_disk_is_bounded_and_what_it_lets_go_is_counted(serve
 def test_a_disk_holds_what_memory_has_no_room_for(server: RedisServer, tmp_path: Path) -> None:
     shop = Shop(server.url, outbox=str(tmp_path))
     server.kill()
-    shop.pipeline._ledger._pocket_groups = 10
+    shop.pipeline._ledger._keeping._most = 10
     shop.says_all({f"org_{i}": {"plan": f"p{i}"} for i in range(25)})
     assert "pocket_full" not in shop.stats.notes
     assert waiting_on_disk(tmp_path) == 25 * 2, "the plan, and that there is the organization"

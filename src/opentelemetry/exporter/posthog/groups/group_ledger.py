@@ -18,7 +18,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ..errors import PostHogExporterError
 from ..model import Group, GroupUpdate, LedgerDecision, Observation, Outcome, OutcomeKind
@@ -26,20 +26,18 @@ from .backlog import Backlog
 from .decisions import Memory, decide
 from .endings import Endings, Unsaid
 from .grants import Grants
+from .keeping import Done, Keeping
 from .notices import Notice, Notices
 from .observed import Observed
-from .pace import PAGE
 from .pocket import MAX_GROUPS as POCKET_GROUPS
 from .stamp import Digester
 from .state import SECOND, Answers, Haste, Standing, Terms
-from .store import SWEEP_LIMIT, LedgerStore, Seen, Sighting, StoreWaiting
+from .store import SWEEP_LIMIT, LedgerStore, Seen, StoreWaiting
 from .store_line import StoreLine
 
 if TYPE_CHECKING:
     from ..clock import Clock
     from .pocket_file import PocketFile
-
-Done: TypeAlias = "list[tuple[Group, Mapping[str, str]]]"
 
 KNOWN_GROUPS: Final = 100_000
 
@@ -108,6 +106,14 @@ class GroupLedger:
         self._backlog = Backlog(
             self._clock.monotonic(), in_store=self._store.durable, on_disk=self._file is not None
         )
+        self._keeping = Keeping(
+            self._pocket,
+            self._backlog,
+            self._file,
+            lock=self._lock,
+            most=self._pocket_groups,
+            count=self._count,
+        )
         self._next_round = self._clock.monotonic() + self._write_behind()
 
     @property
@@ -147,7 +153,9 @@ class GroupLedger:
             page_due = not self._line.is_down and self._backlog.begin_page(now)
         updates = self._say()
         if page_due:
-            self._ask(self._next_page(), Haste.NONE, claim=False)  # the sweep takes up what of it is due
+            self._ask(
+                self._keeping.next_page(), Haste.NONE, claim=False
+            )  # the sweep takes up what of it is due
         with self._lock:
             most = 0 if self._line.is_down else self._backlog.begin_sweep(now)
         return updates + self._sweep(most)
@@ -166,26 +174,9 @@ class GroupLedger:
         self._next_round = now + self._write_behind()
         self._observed.carry_touches()
         if self._line.is_down:
-            self._bound_pocket()
+            self._keeping.bound()
         self._backlog.add(self._pocket.groups())
         self._backlog.look_again(now, on_disk=self._file is not None)
-
-    def _next_page(self) -> Sequence[Group]:
-        """The oldest groups that wait here, else on disk: an earlier life's, or those that had no room."""
-        with self._lock:
-            page = self._backlog.take(PAGE)
-            after = self._backlog.on_disk_after
-            has_room = len(self._pocket) < self._pocket_groups
-        if page or self._file is None or after is None or not has_room:
-            return page
-        found = self._file.page(after, PAGE)
-        if found is None:
-            return ()
-        with self._lock:
-            for sighting in found.sightings:
-                self._pocket.restore(sighting)
-            self._backlog.on_disk_after = found.last
-        return [sighting.group for sighting in found.sightings]
 
     def _sweep(self, most: int) -> list[GroupUpdate]:
         """Updates of groups that nobody else comes for."""
@@ -249,8 +240,8 @@ class GroupLedger:
                     self._line.contradict(one.group)
                 self._take(one.group, stamps, one, done)
             self._backlog.add(asked)
-        self._put_on_disk(list(asked.values()))
-        self._clear_on_disk(done)
+        self._keeping.keep(list(asked.values()))
+        self._keeping.clear(done)
         self._take_counts()
         return self._grants.of(reply, before)
 
@@ -273,31 +264,6 @@ class GroupLedger:
         self._observed.forget_settled()
         self._begin_round(self._clock.monotonic())
         self._count("ledger_lost", 1)
-
-    # -- the disk -----------------------------------------------------------------------------------
-
-    def _put_on_disk(self, sightings: Sequence[Sighting]) -> None:
-        """What the store did not take: a kill must not lose it. Without a disk, memory bounds it."""
-        if not sightings:
-            return
-        if self._file is not None and self._file.put(sightings):
-            with self._lock:
-                self._pocket.put_on_disk(sightings)
-        with self._lock:
-            self._bound_pocket()
-
-    def _bound_pocket(self) -> None:
-        """While the store is down the pocket must not grow for ever; what is on disk comes back later."""
-        for group in self._pocket.groups()[self._pocket_groups :]:
-            self._backlog.drop(group)
-            if self._pocket.let_go(group):
-                self._count("pocket_full", 1)
-            else:
-                self._backlog.on_disk_after = 0
-
-    def _clear_on_disk(self, done: Done) -> None:
-        if self._file is not None and done:
-            self._file.let_go(done)
 
     # -- the way back -------------------------------------------------------------------------------
 
@@ -333,7 +299,7 @@ class GroupLedger:
                 else:
                     self._take(one.group, one.claim.stamps, seen, done)
             self._endings.put_back(left)
-        self._clear_on_disk(done)
+        self._keeping.clear(done)
         return self._grants.of(reply, before)
 
     # -- seen from outside --------------------------------------------------------------------------
@@ -465,11 +431,7 @@ class GroupLedger:
     def close(self) -> None:
         """What only memory holds of a durable ledger goes to disk, where there is one."""
         if self._store.durable:
-            with self._lock:
-                left = self._pocket.sightings(self._pocket.unsafe_groups())
-            self._put_on_disk(left)
-            with self._lock:
-                self._count("pocket_lost", len(self._pocket.unsafe_groups()))
+            self._keeping.keep_the_rest()
         if self._file is not None:
             self._file.close()
         self._store.close()
