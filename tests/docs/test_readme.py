@@ -41,7 +41,7 @@ def test_every_python_block_is_python() -> None:
 
 def test_every_yaml_block_is_yaml() -> None:
     for page, text in blocks("yaml"):
-        assert yaml.safe_load(text) is not None, page
+        assert all(yaml.safe_load_all(text)), page
 
 
 def test_every_make_target_that_a_page_names_exists() -> None:
