@@ -6,10 +6,12 @@
 #   make test        what must hold, within 6 minutes on 2 cores
 #   make test-fast   the same without real processes, for the inner loop
 #   make test-floor  the contracts and a smoke of every way of use on the lowest supported versions
+#   make test-slim   what the bytes mean, without the extra `fast`: the standard library's JSON and gzip
 #   make test-all    everything, the long tests too
 #   make check       format, lint, types, import direction, package, links of the docs
 #   make docs        the docs site, into site/; a link that leads nowhere or a page without a place fails
 #   make docs-serve  the same while you write, on http://localhost:8000
+#   make bench       what it costs, beside its peers: one table (5 minutes; BENCH_ARGS=--quick for 2)
 #   make screenshots  the pictures in docs/images, of the real page in a real browser
 #   make setup       the environment of all of these but the demo; quick when nothing changed
 
@@ -24,12 +26,15 @@ PYTEST_ARGS ?=
 
 VENV := .venv
 FLOOR := .venv-floor
+SLIM := .venv-slim
+BENCH := .venv-bench
+BENCH_ARGS ?=
 DEMO := .venv-demo
 EXAMPLES := .venv-examples
 EXAMPLE_LISTS := $(wildcard examples/*/requirements.txt)
 PIP_FLAGS := --quiet --disable-pip-version-check
 
-.PHONY: setup system-packages demo demo-durable test test-fast test-floor test-all docs docs-serve screenshots check clean
+.PHONY: setup system-packages demo demo-durable test test-fast test-floor test-slim test-all bench docs docs-serve screenshots check clean
 
 setup: system-packages $(VENV)/.stamp
 
@@ -47,6 +52,16 @@ $(FLOOR)/.stamp: pyproject.toml requirements/floor.txt
 	$(FLOOR_PYTHON) -m venv $(FLOOR)
 	$(FLOOR)/bin/python -m pip install $(PIP_FLAGS) --upgrade pip
 	$(FLOOR)/bin/python -m pip install $(PIP_FLAGS) -e '.[all]' -r requirements/floor.txt
+	@touch $@
+
+$(SLIM)/.stamp: pyproject.toml requirements/slim.txt
+	$(PYTHON) -m venv $(SLIM)
+	$(SLIM)/bin/python -m pip install $(PIP_FLAGS) -e '.[redis]' -r requirements/slim.txt
+	@touch $@
+
+$(BENCH)/.stamp: pyproject.toml requirements/bench.txt
+	$(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip install $(PIP_FLAGS) -e '.[fast,redis]' -r requirements/bench.txt
 	@touch $@
 
 $(DEMO)/.stamp: pyproject.toml examples/b2b_saas/requirements.txt
@@ -78,8 +93,16 @@ test-floor: system-packages $(FLOOR)/.stamp
 	$(FLOOR)/bin/python -m pytest -m 'not long and not newest' tests/floor tests/contracts tests/unit \
 		tests/e2e/test_ways_of_use.py $(PYTEST_ARGS)
 
+test-slim: system-packages $(SLIM)/.stamp
+	$(SLIM)/bin/python -m pytest -m 'not long and not floor and not fast' -n $(JOBS) --dist loadgroup \
+		tests/property tests/wire tests/contracts tests/unit/wire tests/unit/delivery $(PYTEST_ARGS)
+
 test-all: setup
 	$(VENV)/bin/python -m pytest -m 'not floor' -n $(JOBS) --dist loadgroup $(PYTEST_ARGS)
+
+# The result is kept for docs/explanation/performance.md: `make bench BENCH_ARGS=--page` renews the tables there.
+bench: system-packages $(BENCH)/.stamp
+	@$(BENCH)/bin/python -m benchmarks $(BENCH_ARGS)
 
 docs: $(VENV)/.stamp
 	@$(VENV)/bin/python scripts/build_site.py
@@ -95,4 +118,4 @@ check: $(VENV)/.stamp
 	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" scripts/check.sh
 
 clean:
-	rm -rf $(VENV) $(FLOOR) $(DEMO) $(EXAMPLES) build dist site
+	rm -rf $(VENV) $(FLOOR) $(SLIM) $(BENCH) $(DEMO) $(EXAMPLES) build dist site

@@ -1,6 +1,6 @@
-"""``make bench``: every topic in a process of its own, one table, and the same as JSON.
+"""``make bench``: every topic in a process of its own, one table, and the same as JSON for the page.
 
-``python -m benchmarks [--quick] [--only TOPIC]... [--json FILE]``
+``python -m benchmarks [--quick] [--only TOPIC]... [--json FILE] [--page]``
 """
 
 from __future__ import annotations
@@ -19,11 +19,14 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from . import page
 from .sink import running_sink
 from .table import Bench, Row, as_text, from_json, to_json
 
 ROUNDS = 9
 QUICK_ROUNDS = 4
+
+RESULT = Path("build/bench.json")
 
 VERSIONS = (
     "opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http", "posthog", "segment-analytics-python",
@@ -50,6 +53,7 @@ TOPICS = (
     Topic("exporting", "A record in, an acknowledged event out"),
     Topic("stages", "Where the time of an export goes"),
     Topic("signals", "A signal before anything leaves"),
+    Topic("ledger_check", "The ledger in memory"),
     Topic("durability", "Writing ahead, and requests"),
     Topic("imports", "Import"),
     Topic("stores", "Ledgers in SQLite and Redis"),
@@ -96,7 +100,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer rounds, without the largest sizes")
     parser.add_argument("--only", action="append", metavar="TOPIC", choices=[topic.name for topic in TOPICS])
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the result there too")
+    parser.add_argument("--json", type=Path, metavar="FILE", default=RESULT, help="where the result goes")
+    parser.add_argument(
+        "--page", action="store_true", help="renew the tables of docs/explanation/performance.md"
+    )
     parser.add_argument("--topic", help=argparse.SUPPRESS)  # one topic, here and now
     arguments = parser.parse_args()
     if arguments.topic:
@@ -123,15 +130,16 @@ def _all(arguments: argparse.Namespace) -> None:
     print(f"{here['cpu']}, {here['cores']} cores, {here['system']}, {here['python']}")
     print(", ".join(f"{name} {number}" for name, number in here["versions"].items()))
     print(f"{time.monotonic() - started:.0f} s, load average {os.getloadavg()[0]:.1f}")
-    if arguments.json:
-        result = {
-            "machine": here,
-            "method": METHOD,
-            "when": time.strftime("%Y-%m-%d", time.gmtime()),
-            "quick": arguments.quick,
-            "parts": [[topic.title, [to_json(row) for row in rows]] for topic, rows in parts],
-        }
-        arguments.json.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    result = {
+        "machine": here,
+        "when": time.strftime("%Y-%m-%d", time.gmtime()),
+        "load": os.getloadavg()[0],
+        "parts": [[topic.title, [to_json(row) for row in rows]] for topic, rows in parts],
+    }
+    arguments.json.parent.mkdir(parents=True, exist_ok=True)
+    arguments.json.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    if arguments.page:
+        page.write([result])
 
 
 if __name__ == "__main__":

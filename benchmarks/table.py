@@ -61,24 +61,24 @@ HEADS = ("measure", "cost, µs", "found (quartiles)", "goal: must, aim", "reache
 
 
 def cells(row: Row) -> tuple[str, ...]:
-    sign = "≥" if row.more_is_better else "≤"
-    goals = [f"{sign} {goal:g}" for goal in (row.must, row.aim) if goal is not None]
-    return (
-        row.name,
-        "" if row.cost is None else f"{row.cost.median:.3g}",
-        f"{_amount(row.found)} {_UNITS.get(row.unit, row.unit)}",
-        ", ".join(goals),
-        row.verdict,
-    )
+    cost = "" if row.cost is None else f"{row.cost.median:.3g}"
+    return row.name, cost, f"{amount(row.found)} {as_unit(row)}", goals(row), row.verdict
 
 
-def _amount(spread: Spread) -> str:
+def amount(spread: Spread) -> str:
+    """Median and quartiles; a counted thing has none."""
     if spread.low == spread.high:
-        return f"{spread.median:,.6g}"
+        return f"{spread.median:,.4g}"
     return str(spread)
 
 
-_UNITS = {"us": "µs"}
+def as_unit(row: Row) -> str:
+    return "µs" if row.unit == "us" else row.unit.replace("x ", "× ", 1)
+
+
+def goals(row: Row) -> str:
+    sign = "≥" if row.more_is_better else "≤"
+    return ", ".join(f"{sign} {goal:.3g}" for goal in (row.must, row.aim) if goal is not None)
 
 
 def as_text(parts: Sequence[tuple[str, Sequence[Row]]]) -> str:
@@ -93,19 +93,6 @@ def as_text(parts: Sequence[tuple[str, Sequence[Row]]]) -> str:
     for title, rows in parts:
         lines += ["", f"-- {title}", *(line(cells(row)) for row in rows)]
     return "\n".join(lines)
-
-
-def as_markdown(parts: Sequence[tuple[str, Sequence[Row]]]) -> str:
-    """A table a topic, under its heading."""
-    lines: list[str] = []
-    for title, rows in parts:
-        lines += [f"### {title}", "", _line(HEADS), _line(["---"] * len(HEADS))]
-        lines += [_line(cells(row)) for row in rows] + [""]
-    return "\n".join(lines)
-
-
-def _line(values: Iterable[str]) -> str:
-    return f"| {' | '.join(values)} |"
 
 
 # -- as values between processes ----------------------------------------------------------------------
