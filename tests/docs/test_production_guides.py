@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import stat
+import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -107,7 +108,7 @@ def test_the_volume_is_larger_than_the_outbox_may_become() -> None:
 
 
 @contextmanager
-def spans_to(double: PostHogDouble, **options: Any) -> Iterator[TracerProvider]:
+def spans_to(double: PostHogDouble, **options: Any) -> Generator[TracerProvider]:
     exporter = PostHogSpanExporter(api_key="phc_guide", host=double.url, **options)
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
@@ -181,7 +182,7 @@ class ReverseProxy(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    def log_message(self, *_: object) -> None: ...
+    def log_message(self, format: str, *args: object) -> None: ...
 
 
 def test_events_arrive_through_a_reverse_proxy_under_a_path() -> None:
@@ -236,7 +237,7 @@ def test_the_file_with_two_projects_is_understood(monkeypatch: pytest.MonkeyPatc
     first, _ = code_of(HOW_TO + "several-projects.md", "python")
     functions = first[first.index("IN_EUROPE") : first.index("provider =")]
     (tmp_path / "routing.py").write_text(functions)
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     (text,) = code_of(HOW_TO + "several-projects.md", "yaml")
     processors = yaml.safe_load(text)["tracer_provider"]["processors"]
     options: list[Mapping[str, Any]] = [entry["batch"]["exporter"]["posthog"] for entry in processors]
@@ -250,7 +251,11 @@ def test_the_file_with_two_projects_is_understood(monkeypatch: pytest.MonkeyPatc
 
 def test_before_send_is_no_switch_for_routing() -> None:
     """As the page warns: the profile is written all the same."""
-    with capturing(before_send=lambda event: None) as captured:
+
+    def drop(event: object) -> None:
+        return None
+
+    with capturing(before_send=drop) as captured:
         emit(captured.tracer_provider, "work", **{"organization.id": "acme", "organization.name": "Acme"})
 
         assert captured.events == []
@@ -284,7 +289,7 @@ def private(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
     consent, scrub = code_of(HOW_TO + "privacy-and-opt-out.md", "python")
     (tmp_path / "consent.py").write_text(consent)
     (tmp_path / "scrub.py").write_text(scrub)
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     for name, value in exports_of(HOW_TO + "privacy-and-opt-out.md").items():
         monkeypatch.setenv(name, value)
     with capturing() as captured:
