@@ -94,6 +94,8 @@ test-floor: system-packages $(FLOOR)/.stamp
 		tests/e2e/test_ways_of_use.py $(PYTEST_ARGS)
 
 test-slim: system-packages $(SLIM)/.stamp
+	@for package in orjson zstandard; do \
+		! $(SLIM)/bin/python -c "import $$package" 2>/dev/null || { echo "$$package is installed here"; exit 1; }; done
 	$(SLIM)/bin/python -m pytest -m 'not long and not floor and not fast' -n $(JOBS) --dist loadgroup \
 		tests/property tests/wire tests/contracts tests/unit/wire tests/unit/delivery $(PYTEST_ARGS)
 

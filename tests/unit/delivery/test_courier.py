@@ -440,6 +440,7 @@ def test_a_refusal_that_only_v1_gives_decides_for_v1(refusal: Response) -> None:
     assert post.paths == ["/i/v1/analytics/events"] * 2
 
 
+@pytest.mark.fast
 def test_zstd_is_for_v1_and_legacy_gets_gzip() -> None:
     post = Post([NOT_FOUND], mode=AUTO, compression=Compression.ZSTD)
     post.deliver(some(1))
