@@ -20,7 +20,7 @@ from tests.package.homes import ROOT, Built, run_checked
 
 pytestmark = pytest.mark.xdist_group("package")
 
-LEFT_OUT_OF_THE_ARCHIVE = {".ci", ".github", "benchmarks"}
+LEFT_OUT_OF_THE_ARCHIVE = {".ci", ".github"}
 """Folders that say how this repository is run, not what the package is."""
 
 
