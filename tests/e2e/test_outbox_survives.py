@@ -62,20 +62,20 @@ def status(settings: dict[str, str]) -> dict[str, int]:
 
 @pytest.mark.expects_refusals
 def test_what_emit_returned_for_survives_a_kill(tmp_path: Path) -> None:
-    """[P-OUTBOX-KILL]"""
+    """[P-OUTBOX-KILL] Two processes are killed once; many more, again and again, in the long test below."""
     with PostHogDouble.listening() as double:
         moody(double, 1)
         settings = settings_for(double, tmp_path)
-        told = live_and_be_killed(double, settings, kills=2, processes=2, emits=4)
+        told = live_and_be_killed(double, settings, kills=1, processes=2, emits=4)
         double.heal()
         run(["otel-posthog", "outbox", "drain"], settings)
         found, there = status(settings), arrived(double)
-    assert len(told) >= 16
+    assert len(told) >= 8
     assert len(there) == len(set(there)), "one row an event, however often it was sent"
     waiting = told - set(there)  # what a killed process was sending is leased to it for a while
-    assert len(waiting) <= found["events"] <= 4
+    assert len(waiting) <= found["events"] <= 2
     assert found["accepted"] == found["delivered"] + found["events"]
-    assert found["accepted"] - 4 <= len(told) <= found["accepted"]
+    assert found["accepted"] - 2 <= len(told) <= found["accepted"]
 
 
 @pytest.mark.long
