@@ -1,12 +1,13 @@
-"""``python -m tests.faults.ledger_scenes DIRECTORY SCENE``: a ledger's file on a bad disk. Says JSON.
+"""``python -m tests.faults.ledger_scenes DIRECTORY SCENE``: a ledger in trouble, met by a process of its own.
 
-The inject shim fails calls on the file while ``DIRECTORY/on`` exists.
+Says JSON. The inject shim fails calls on the ledger's file while ``DIRECTORY/on`` exists.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,16 @@ def read_only(directory: Path) -> dict[str, Any]:
     return finished(shop, exports=[shop.says(plan="team"), shop.says("org_2", plan="pro", seats=3)])
 
 
+def killed(directory: Path) -> dict[str, Any]:
+    """The ledger's server is away, two organizations speak, and the process is killed."""
+    shop = Shop(f"unix://{directory / 'nobody.sock'}", outbox=str(directory / "outbox"))
+    shop.says(plan="team")
+    shop.says("org_2", plan="pro")
+    shop.says(plan="business")
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError("still alive")
+
+
 def finished(shop: Shop, *, exports: list[Any], **more: Any) -> dict[str, Any]:
     shop.after_the_pause()
     shop.tend()
@@ -57,7 +68,7 @@ def finished(shop: Shop, *, exports: list[Any], **more: Any) -> dict[str, Any]:
     return result
 
 
-SCENES = {"failing calls": failing_calls, "read-only": read_only}
+SCENES = {"failing calls": failing_calls, "read-only": read_only, "killed": killed}
 
 if __name__ == "__main__":
     print(json.dumps(SCENES[sys.argv[2]](Path(sys.argv[1]))))

@@ -7,7 +7,10 @@ a kill does not reach it.
 
 from __future__ import annotations
 
+import signal
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -127,6 +130,26 @@ def test_what_waits_on_disk_survives_a_kill(trouble: Trouble, server: RedisServe
     assert next_life.profile() == {"plan": "business"}
     assert next_life.profile("org_2") == {"plan": "pro"}
     next_life.pipeline.shutdown(5.0)
+
+
+def test_what_a_killed_process_had_observed_is_told_by_the_next_one(
+    server: RedisServer, tmp_path: Path
+) -> None:
+    dead = subprocess.run(
+        [sys.executable, "-m", "tests.faults.ledger_scenes", str(tmp_path), "killed"],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        timeout=60,
+    )
+    assert dead.returncode == -signal.SIGKILL, dead.stderr.decode()
+    assert waiting_on_disk(tmp_path / "outbox") == 4
+    shop = Shop(server.url, outbox=str(tmp_path / "outbox"))
+    shop.tend(server)
+    assert shop.profile() == {"plan": "business"}
+    assert shop.profile("org_2") == {"plan": "pro"}
+    assert len(shop.double.identifies) == 2
+    assert waiting_on_disk(tmp_path / "outbox") == 0
+    shop.pipeline.shutdown(5.0)
 
 
 def test_down_at_start_is_down_and_no_more(server: RedisServer, options: dict[str, str]) -> None:
