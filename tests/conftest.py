@@ -7,6 +7,7 @@ import platform
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 
+import hypothesis
 import pytest
 
 OURS = ("OTEL_", "POSTHOG_")
@@ -19,6 +20,9 @@ def forget_settings() -> None:
     for name in [name for name in os.environ if name.startswith(OURS)]:
         del os.environ[name]
 
+
+hypothesis.settings.register_profile("any pace", deadline=None)  # a busy machine is no counterexample
+hypothesis.settings.load_profile("any pace")
 
 forget_settings()  # before any test module is imported: the SDK reads some variables at import
 

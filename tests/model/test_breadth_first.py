@@ -10,9 +10,11 @@ from __future__ import annotations
 import pytest
 
 from tests.model.planted import A1, A2, A3, B1, B2, B3, PLANTED
-from tests.model.world import Protocol, World, search
+from tests.model.world import Protocol, World, search, stamp
 
 LIMIT = 150_000
+
+SEEN_LATER = (stamp("a", 1, 1), stamp("b", 1, 2), stamp("a", 1, 3))
 
 SOUND = {
     "two observations": World((A1, B2)),
@@ -28,6 +30,10 @@ SOUND_AND_LARGE = {
     "two observations, one refused for good": World((A1, B2), {"poison": 1}),
     "a process sleeps across its lease": World((A1, B2), {"pause": 1}),
     "three observations and a timeout": World((A1, B2, A3), {"timeout": 1}),
+    "three observations, a kill and a timeout": World((A1, B2, A3), {"kill": 1, "timeout": 1}),
+    "two observations, a release and a timeout": World((A1, B2), {"release": 1, "timeout": 1}),
+    "one event time, seen three times, and a kill": World(SEEN_LATER, {"kill": 1}),
+    "one refused for good, and a timeout": World((A1, B2), {"poison": 1, "timeout": 1}),
 }
 
 SLOW_TO_SHOW = ("C1 ",)
@@ -52,6 +58,7 @@ def test_the_rule_is_sound_in_every_interleaving(world: World) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("world", named(SOUND_AND_LARGE))
 def test_the_rule_is_sound_in_larger_worlds(world: World) -> None:
     found = search(world, limit=LIMIT, law=law_holds_in(world))
@@ -69,6 +76,7 @@ def test_a_planted_bug_is_found(world: World) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("world", named(_planted(slow=True)))
 def test_a_planted_bug_far_away_is_found(world: World) -> None:
     assert search(world, limit=LIMIT, law=law_holds_in(world)).wrong is not None
