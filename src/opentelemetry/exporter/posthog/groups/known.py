@@ -10,10 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from marshal import dumps
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+
+from .compact import MAX_SHAPES
 
 if TYPE_CHECKING:
     from ..model import Group, JsonValue, Observation
+
+_dumps: Final[Any] = dumps  # its own type knows no Mapping
 
 _PLAIN: Final = 2
 """Version of the marshal format: the last one in which equal values always give equal bytes."""
@@ -34,7 +38,7 @@ ALWAYS: Final[Moment] = 1 << 130
 def print_of(group: Group, properties: Mapping[str, JsonValue]) -> int | None:
     """None for what can't be printed (a subclass of str, say); the ledger then looks at it value by value."""
     try:
-        return hash((group, dumps(cast("Any", properties), _PLAIN)))
+        return hash((group, _dumps(properties, _PLAIN)))
     except ValueError:
         return None
 
@@ -56,12 +60,13 @@ class Known:
     Whatever forgets a set therefore hands out its touch.
     """
 
-    __slots__ = ("_limit", "_sets", "moments", "touched")
+    __slots__ = ("_limit", "_names", "_sets", "moments", "touched")
 
     def __init__(self, limit: int) -> None:
         self.moments: dict[int, Moment] = {}
         self.touched: dict[int, Observation] = {}
         self._sets: dict[Group, tuple[Settled, ...]] = {}
+        self._names: dict[tuple[str, ...], tuple[str, ...]] = {}  # each tuple of names once: there are few
         self._limit = limit
 
     def __len__(self) -> int:
@@ -69,6 +74,7 @@ class Known:
 
     def put(self, group: Group, settled: Settled) -> list[Touch]:
         """The ledger called it settled. A touch that came in meanwhile keeps its newer time."""
+        settled = settled._replace(names=self._once(settled.names))
         touches: list[Touch] = []
         former = self._sets.get(group)
         if former is None:
@@ -83,6 +89,14 @@ class Known:
             self._sets[group] = (*others, settled)
         self.moments[settled.print] = max(settled.told, self.moments.get(settled.print, 0))
         return touches
+
+    def _once(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        known = self._names.get(names)
+        if known is None:
+            if len(self._names) >= MAX_SHAPES:
+                self._names.clear()
+            self._names[names] = known = names
+        return known
 
     def covers(self, group: Group, moment: Moment, names: Mapping[str, object]) -> bool:
         """Whether each of these properties is settled with a newer value: then no store need hear of it."""

@@ -34,7 +34,7 @@ class Observed:
         known, pocket = self.known, self.pocket
         moments, touched = known.moments, known.touched
         urgent: dict[Group, None] = {}
-        received = saved = 0
+        received = news = 0
         for observation in observations:
             received += 1
             if ahead_ns:
@@ -48,15 +48,14 @@ class Observed:
                 if moment > moments[print_]:
                     moments[print_] = moment
                     touched[print_] = observation
-                saved += 1
                 continue
             if known.covers(group, moment, properties):
-                saved += 1
                 continue
+            news += 1
             self._carry_over(known.drop(group))
             pocket.add(print_, observation)
             urgent[group] = None
-        return Sorted(urgent, received, saved)
+        return Sorted(urgent, received, received - news)
 
     def carry_touches(self) -> None:
         """Newer times of unchanged values go into the pocket too."""
