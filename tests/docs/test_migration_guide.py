@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from tests.docs.guide_runs import HOST, exports_of, instrumented, lead_of, python_blocks
+from opentelemetry.sdk.trace import TracerProvider
+from posthog import Posthog, identify_context, new_context, set_context_session
+from posthog.integrations.otel import PostHogContextSpanProcessor
+from tests.docs.guide_runs import HOST, emit, exports_of, instrumented, lead_of, python_blocks
 from tests.e2e.processes import run
 
-from opentelemetry.exporter.posthog.testing import PostHogDouble, StoredEvent
+from opentelemetry.exporter.posthog.testing import PostHogCapture, PostHogDouble, StoredEvent
 
 PAGE = "docs/how-to/migrate-from-posthog-capture.md"
 RUNS = {"docs/how-to/migrate-from-posthog-capture.md": ("python", "console")}
@@ -115,20 +118,23 @@ def test_a_week_side_by_side_has_each_event_twice_and_one_profile(tmp_path: Path
         assert sorted(kind for kind, _ in double.groups) == ["company", "organization"]
 
 
-@pytest.mark.parametrize(
-    ("attributes", "who"),
-    [({"posthogDistinctId": "u_ada", "user.id": "u_bob"}, "u_ada"), ({"user.id": "u_bob"}, "u_bob")],
-    ids=["of PostHog's own span processor", "of the application"],
-)
-def test_the_user_on_a_span(posthog_capture: Any, attributes: dict[str, str], who: str) -> None:
-    tracer = posthog_capture.tracer_provider.get_tracer("shop")
-    with tracer.start_as_current_span("work", attributes={"organization.id": "acme", **attributes}):
-        pass
+def test_what_posthogs_own_span_processor_writes_is_read(posthog_capture: PostHogCapture) -> None:
+    session = "019ab000-0000-7000-8000-000000000000"
+    tracers = TracerProvider(shutdown_on_exit=False)
+    tracers.add_span_processor(PostHogContextSpanProcessor())
+    posthog_capture.attach(tracers)
+    client = Posthog("phc_nothing_is_sent", host="http://127.0.0.1:9", sync_mode=True)
+    with new_context(fresh=True, capture_exceptions=False, client=client):
+        identify_context("u_ada")
+        set_context_session(session)
+        emit(tracers, "work", **{"organization.id": "acme"})
 
-    assert [event.distinct_id for event in posthog_capture.events] == [who]
+    (event,) = posthog_capture.events
+    assert event.distinct_id == "u_ada"
+    assert event.properties["$session_id"] == session
 
 
-def test_steps_of_a_model_call_are_left_to_posthogs_own_endpoint(posthog_capture: Any) -> None:
+def test_steps_of_a_model_call_are_left_to_posthogs_own_endpoint(posthog_capture: PostHogCapture) -> None:
     tracer = posthog_capture.tracer_provider.get_tracer("shop")
     step = {"gen_ai.system": "any", "organization.id": "acme"}
     with (
