@@ -5,12 +5,15 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import typer.main
 from tests.docs.blocks import ROOT
 
 from opentelemetry.exporter.posthog.cli.app import app
+from opentelemetry.exporter.posthog.diagnostics import Stats, UpdateStats
+from opentelemetry.exporter.posthog.diagnostics.summary import final_words
 from opentelemetry.exporter.posthog.reasons import Reason
 
 PACKAGE = ROOT / "src/opentelemetry/exporter/posthog"
@@ -91,6 +94,44 @@ def test_every_reason_for_which_a_signal_or_event_is_missing_stands_on_the_page(
     missing = {reason.value for reason in Reason if f"`{reason.value}`" not in PAGE}
 
     assert missing == asked_for
+
+
+def test_the_last_line_on_the_page_is_said_in_these_words() -> None:
+    (line,) = [line for line in PAGE.splitlines() if line.startswith("sent ")]
+    stats = Stats(
+        received=5_310,
+        not_selected={"no_group": 12, "not_an_entry": 4_094},
+        made=1_204,
+        delivered=1_204,
+        updates=UpdateStats(granted=3, delivered=3),
+        notes={"identifies_saved": 9_871},
+    )
+
+    assert stats.balanced
+    assert final_words(stats) == line
+
+
+COMMAND = re.compile(r"(?<![\w./-])otel-posthog ([a-z]+(?: [a-z]+)?(?: --[a-z-]+)*)")
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs/how-to").glob("*.md")), ids=lambda page: page.stem)
+def test_every_command_that_a_guide_names_exists(page: Path) -> None:
+    named = COMMAND.findall(page.read_text())
+
+    assert [command for command in named if not exists(f"otel-posthog {command}")] == []
+
+
+CHECK = re.compile(r"^✓ (?:reachability|protocol|sampler): .*$", re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", ["hosts", "sampling"])
+def test_what_doctor_says_in_a_guide_is_what_it_really_says(page: str) -> None:
+    """The page about doctor is run; it asks a local PostHog, the guides one in Europe."""
+    real = (ROOT / "docs/how-to/check-your-setup.md").read_text().replace("http://127.0.0.1:8009", "HOST")
+    quoted = CHECK.findall((ROOT / f"docs/how-to/{page}.md").read_text())
+
+    assert quoted
+    assert [line for line in quoted if line.replace("https://eu.i.posthog.com", "HOST") not in real] == []
 
 
 QUOTED = re.compile(r"^\| `([^`]+)`[^|]*\|", re.MULTILINE)
