@@ -62,18 +62,19 @@ def status(settings: dict[str, str]) -> dict[str, int]:
 
 @pytest.mark.expects_refusals
 def test_what_emit_returned_for_survives_a_kill(tmp_path: Path) -> None:
-    """[P-OUTBOX-KILL] Two processes are killed once; many more, again and again, in the long test below."""
+    """[P-OUTBOX-KILL] Here two processes are killed once, and nobody waits until the rows that they held are
+    free again; the long test below kills many, and waits."""
     with PostHogDouble.listening() as double:
         moody(double, 1)
         settings = settings_for(double, tmp_path)
         told = live_and_be_killed(double, settings, kills=1, processes=2, emits=4)
         double.heal()
-        run(["otel-posthog", "outbox", "drain"], settings)
+        run(["otel-posthog", "outbox", "drain", "--timeout", "8"], settings)
         found, there = status(settings), arrived(double)
     assert len(told) >= 8
     assert len(there) == len(set(there)), "one row an event, however often it was sent"
-    waiting = told - set(there)  # what a killed process was sending is leased to it for a while
-    assert len(waiting) <= found["events"] <= 2
+    waiting = told - set(there)  # leased to a killed process for a while, or put off by a refusal
+    assert len(waiting) <= found["events"] < len(told)
     assert found["accepted"] == found["delivered"] + found["events"]
     assert found["accepted"] - 2 <= len(told) <= found["accepted"]
 
