@@ -85,8 +85,9 @@ class Service:
         self._process.send_signal(signum)
         return self.ended()
 
-    def ended(self) -> int:
-        code = self._process.wait(PATIENCE)
+    def ended(self, patience: float = PATIENCE) -> int:
+        """Wait for the end; the exit code."""
+        code = self._process.wait(patience)
         self._reader.join(PATIENCE)
         if self._process.stdout is not None:
             self._process.stdout.close()

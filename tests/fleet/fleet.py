@@ -227,9 +227,8 @@ class Fleet:
 
     def _replace(self, number: int, victim: Service) -> Service:
         """Wait for the end of the process that dies; another one says what that was not acknowledged."""
-        assert self._plan.dies_at is not None
-        self._wait_until(self._plan.dies_at)
-        assert victim.ended() == -signal.SIGKILL, victim.lines
+        self._past_loss.wait()
+        assert victim.ended(PATIENCE + self._plan.shape.seconds) == -signal.SIGKILL, victim.lines
         self.killed.append(victim.pid)
         done = acknowledged(read_books(self.books).get(victim.pid, ()))
         share = [told.n for told in self.signals if told.process == number]
