@@ -15,10 +15,11 @@ from urllib.request import Request, urlopen
 
 import pytest
 import yaml
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from tests.docs.blocks import ROOT, code_of
-from tests.docs.guide_runs import HOST, HOW_TO, emit, exports_of, instrumented
+from tests.docs.guide_runs import HOST, HOW_TO, emit, exports_of
 
 from opentelemetry.exporter.posthog import PostHogSpanExporter
 from opentelemetry.exporter.posthog.settings.sources import resolve
@@ -262,22 +263,15 @@ def test_before_send_is_no_switch_for_routing() -> None:
         assert captured.organization("acme").properties == {"name": "Acme"}
 
 
-def test_events_say_the_environment_of_the_page(tmp_path: Path) -> None:
-    env = exports_of(HOW_TO + "several-projects.md")
-    assert env["OTEL_RESOURCE_ATTRIBUTES"] == "deployment.environment.name=staging"
-    program = (
-        "from opentelemetry import trace\n"
-        "trace.get_tracer('a').start_span('work', attributes={'organization.id': 'org_42'}).end()\n"
-    )
-    with PostHogDouble.listening() as double:
-        more = {
-            "OTEL_TRACES_EXPORTER": "posthog",
-            "OTEL_LOGS_EXPORTER": "none",
-            "OTEL_METRICS_EXPORTER": "none",
-        }
-        instrumented(program, tmp_path, {**env, **more, HOST: double.url})
+def test_events_say_the_environment_of_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    resource = exports_of(HOW_TO + "several-projects.md")["OTEL_RESOURCE_ATTRIBUTES"]
+    monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", resource)
+    with capturing() as captured:
+        provider = TracerProvider(resource=Resource.create(), shutdown_on_exit=False)
+        captured.attach(provider)
+        emit(provider, "work", **{"organization.id": "org_42"})
 
-        assert [e.properties["deployment.environment.name"] for e in double.events] == ["staging"]
+        assert [e.properties["deployment.environment.name"] for e in captured.events] == ["staging"]
 
 
 # -- privacy ----------------------------------------------------------------------------------------------
