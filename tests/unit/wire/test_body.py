@@ -92,6 +92,7 @@ def test_no_number_beyond_what_javascript_keeps_and_no_lone_surrogate_leaves(val
         pytest.param(Plan.TEAM, "team", id="a member of an enum is its value"),
         pytest.param(Name("x"), "x", id="a subclass of str is text"),
         pytest.param({1: True}, {"1": True}, id="a key that is no text becomes one"),
+        pytest.param({True: 1}, {"True": 1}, id="as Python writes it"),
         pytest.param({"b"}, ["b"], id="a set is a list"),
         pytest.param(datetime(2026, 1, 2), "2026-01-02 00:00:00", id="an unknown type is its text"),
         pytest.param(True, True, id="a bool stays one"),
