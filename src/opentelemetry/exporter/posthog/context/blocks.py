@@ -114,8 +114,10 @@ def configure(
 
 def current_scope(context: Context | None = None) -> Scope:
     """What is put in ``context``, or in the current one."""
-    context = get_current() if context is None else context
-    return _with_inbound(_pile(context), context) if _trust else _pile(context)
+    if context is None:
+        context = get_current()
+    scope = _pile(context)
+    return _with_inbound(scope, context) if _trust else scope
 
 
 def _pile(context: Context) -> Scope:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk._logs import LogRecordProcessor
@@ -143,15 +143,24 @@ class PostHogGroupProcessor(SpanProcessor, LogRecordProcessor):
 def _stamp_span(span: Span, scope: Scope) -> None:
     # The public property wraps the attributes anew each time, and asking the wrapper costs 1.5 us.
     own: object = getattr(span, "_attributes", None)
-    present = own.copy() if isinstance(own, BoundedAttributes) else dict(span.attributes or {})
+    values = dict_in(own)
+    present = dict(span.attributes or {}) if values is None else values
     attributes, keys = scope.attributes, scope.keys
     if not scope.conflicts.isdisjoint(present):
         attributes = scope.attributes_beside(present)
         keys = {stamp.type: stamp.key for stamp in scope.stamps_beside(present)}
     if attributes:
-        if not write_clean(own, attributes):
+        if values is None or not _fitted_in(own, values, attributes):
             span.set_attributes(attributes)
         remember(span.get_span_context().span_id, keys)
+
+
+def dict_in(bounded: object) -> dict[str, AttributeValue] | None:
+    """The dict inside a signal's attributes; None where this SDK keeps them differently or cuts values."""
+    if type(bounded) is not BoundedAttributes or bounded.max_value_len is not None:
+        return None
+    values: dict[str, AttributeValue] | None = getattr(bounded, "_dict", None)
+    return values if type(values) is dict else None
 
 
 def write_clean(bounded: object, attributes: Mapping[str, AttributeValue]) -> bool:
@@ -160,11 +169,13 @@ def write_clean(bounded: object, attributes: Mapping[str, AttributeValue]) -> bo
     The SDK's own way converts and checks every value, which costs three times as much as everything else in
     ``on_start``. False, and nothing written, where its limits apply or this SDK keeps attributes differently.
     """
-    if type(bounded) is not BoundedAttributes or bounded.max_value_len is not None:
-        return False
-    values: dict[str, AttributeValue] | None = getattr(bounded, "_dict", None)
-    if type(values) is not dict:
-        return False
+    values = dict_in(bounded)
+    return values is not None and _fitted_in(bounded, values, attributes)
+
+
+def _fitted_in(
+    bounded: Any, values: dict[str, AttributeValue], attributes: Mapping[str, AttributeValue]
+) -> bool:
     if bounded.maxlen is not None and len(values) + len(attributes) > bounded.maxlen:
         return False
     values.update(attributes)
