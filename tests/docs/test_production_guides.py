@@ -6,7 +6,7 @@ import re
 import stat
 import sys
 import threading
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -19,7 +19,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from tests.docs.blocks import ROOT, code_of
-from tests.docs.guide_runs import HOST, HOW_TO, emit, exports_of
+from tests.docs.guide_runs import HOST, HOW_TO, emit, exports_of, instrumented
 
 from opentelemetry.exporter.posthog import PostHogSpanExporter
 from opentelemetry.exporter.posthog.settings.sources import resolve
@@ -234,20 +234,31 @@ def test_an_organization_is_in_its_own_project_only(tmp_path: Path) -> None:
         assert names["grouped_only"]({"groups": {"organization": "org_42"}}) is not None
 
 
-def test_the_file_with_two_projects_is_understood(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    first, _ = code_of(HOW_TO + "several-projects.md", "python")
-    functions = first[first.index("IN_EUROPE") : first.index("provider =")]
-    (tmp_path / "routing.py").write_text(functions)
-    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
-    (text,) = code_of(HOW_TO + "several-projects.md", "yaml")
-    processors = yaml.safe_load(text)["tracer_provider"]["processors"]
-    options: list[Mapping[str, Any]] = [entry["batch"]["exporter"]["posthog"] for entry in processors]
+BOTH_ORGANIZATIONS = """
+from opentelemetry import trace
 
-    resolved = [resolve(option, {}) for option in options]
-    assert [resolution.problems for resolution in resolved] == [(), ()]
-    settings = [resolution.settings for resolution in resolved]
-    assert len({each.api_key for each in settings if each is not None}) == 2
-    assert len({option["ledger"] for option in options}) == 2
+tracer = trace.get_tracer("shop")
+for org in ("org_paris", "org_boston"):
+    tracer.start_span("work", attributes={"organization.id": org}).end()
+"""
+
+
+def test_the_file_does_the_same(tmp_path: Path) -> None:
+    first, _ = code_of(HOW_TO + "several-projects.md", "python")
+    (tmp_path / "routing.py").write_text(first[first.index("IN_EUROPE") : first.index("provider =")])
+    (text,) = code_of(HOW_TO + "several-projects.md", "yaml")
+    assert "/var/lib/shop" in text
+    with PostHogDouble.listening() as europe, PostHogDouble.listening() as america:
+        text = text.replace("host: eu", f'host: "{europe.url}"').replace("host: us", f'host: "{america.url}"')
+        file = tmp_path / "otel.yaml"
+        file.write_text(text.replace("/var/lib/shop", str(tmp_path)))
+        said = instrumented(BOTH_ORGANIZATIONS, tmp_path, {"OTEL_CONFIG_FILE": str(file)})
+
+        assert "ERROR" not in said
+        assert [event.groups for event in europe.events] == [{"organization": "org_paris"}]
+        assert [event.groups for event in america.events] == [{"organization": "org_boston"}]
+        assert (tmp_path / "eu/ledger.db").exists()
+        assert (tmp_path / "us/ledger.db").exists()
 
 
 def test_before_send_is_no_switch_for_routing() -> None:
