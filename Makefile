@@ -93,11 +93,13 @@ test-floor: system-packages $(FLOOR)/.stamp
 	$(FLOOR)/bin/python -m pytest -m 'not long and not newest' tests/floor tests/contracts tests/unit \
 		tests/e2e/test_ways_of_use.py $(PYTEST_ARGS)
 
+# The ledger writes no JSON of this kind; SLIM_TESTS="tests/property tests/contracts tests/faults" runs more.
 test-slim: system-packages $(SLIM)/.stamp
 	@for package in orjson zstandard; do \
 		! $(SLIM)/bin/python -c "import $$package" 2>/dev/null || { echo "$$package is installed here"; exit 1; }; done
 	$(SLIM)/bin/python -m pytest -m 'not long and not floor and not fast' -n $(JOBS) --dist loadgroup \
-		tests/property tests/wire tests/contracts tests/unit/wire tests/unit/delivery $(PYTEST_ARGS)
+		$(or $(SLIM_TESTS),tests/wire tests/unit/wire tests/unit/delivery tests/contracts/test_exporters.py \
+		tests/property/test_translation.py tests/property/test_outbox_machine.py) $(PYTEST_ARGS)
 
 test-all: setup
 	$(VENV)/bin/python -m pytest -m 'not floor' -n $(JOBS) --dist loadgroup $(PYTEST_ARGS)
