@@ -51,6 +51,10 @@ class Settled(NamedTuple):
     names: tuple[str, ...]
 
 
+_Kept: TypeAlias = "tuple[int, Moment, tuple[str, ...]]"
+"""A settled set as it is kept: the garbage collector soon leaves a plain tuple alone, a named one never."""
+
+
 class Known:
     """Settled sets, of at most ``limit`` groups; the first one in is the first out. Not thread-safe.
 
@@ -65,7 +69,7 @@ class Known:
     def __init__(self, limit: int) -> None:
         self.moments: dict[int, Moment] = {}
         self.touched: dict[int, Observation] = {}
-        self._sets: dict[Group, tuple[Settled, ...]] = {}
+        self._sets: dict[Group, tuple[_Kept, ...]] = {}
         self._names: dict[tuple[str, ...], tuple[str, ...]] = {}  # each tuple of names once: there are few
         self._limit = limit
 
@@ -74,19 +78,19 @@ class Known:
 
     def put(self, group: Group, settled: Settled) -> list[Touch]:
         """The ledger called it settled. A touch that came in meanwhile keeps its newer time."""
-        settled = settled._replace(names=self._once(settled.names))
+        kept = (settled.print, settled.told, self._once(settled.names))
         touches: list[Touch] = []
         former = self._sets.get(group)
         if former is None:
             if len(self._sets) >= self._limit:
                 touches += self.drop(next(iter(self._sets)))
-            self._sets[group] = (settled,)
+            self._sets[group] = (kept,)
         else:
-            others = tuple(one for one in former if one.print != settled.print)
+            others = tuple(one for one in former if one[0] != settled.print)
             if len(others) == _SETS:
                 touches += self._forget(others[:1])
                 others = others[1:]
-            self._sets[group] = (*others, settled)
+            self._sets[group] = (*others, kept)
         self.moments[settled.print] = max(settled.told, self.moments.get(settled.print, 0))
         return touches
 
@@ -101,19 +105,19 @@ class Known:
     def covers(self, group: Group, moment: Moment, names: Mapping[str, object]) -> bool:
         """Whether each of these properties is settled with a newer value: then no store need hear of it."""
         return any(
-            moment < self.moments[one.print] and names.keys() <= set(one.names)
-            for one in self._sets.get(group, ())
+            moment < self.moments[print_] and names.keys() <= set(known)
+            for print_, _, known in self._sets.get(group, ())
         )
 
     def sets(self, group: Group) -> tuple[Settled, ...]:
-        return self._sets.get(group, ())
+        return tuple(Settled(*kept) for kept in self._sets.get(group, ()))
 
     def newest(self, group: Group) -> dict[str, str]:
         """For people: when each settled property was last observed, as the 32 digits in front of a stamp."""
         found: dict[str, str] = {}
-        for settled in self._sets.get(group, ()):
-            times = f"{self.moments[settled.print]:032x}"
-            for name in settled.names:
+        for print_, _, names in self._sets.get(group, ()):
+            times = f"{self.moments[print_]:032x}"
+            for name in names:
                 found[name] = max(times, found.get(name, ""))
         return found
 
@@ -121,13 +125,13 @@ class Known:
         """Something else was seen of it, here or elsewhere: none of its sets can be taken for settled."""
         return self._forget(self._sets.pop(group, ()))
 
-    def _forget(self, sets: tuple[Settled, ...]) -> list[Touch]:
+    def _forget(self, sets: tuple[_Kept, ...]) -> list[Touch]:
         touches: list[Touch] = []
-        for settled in sets:
-            self.moments.pop(settled.print, None)
-            touched = self.touched.pop(settled.print, None)
+        for print_, _, _ in sets:
+            self.moments.pop(print_, None)
+            touched = self.touched.pop(print_, None)
             if touched is not None:
-                touches.append((settled.print, touched))
+                touches.append((print_, touched))
         return touches
 
     def take_touches(self) -> list[Touch]:
