@@ -18,6 +18,8 @@ from tests.fleet.fleet import Plan, run
 from tests.fleet.script import Shape
 from tests.fleet.stores import SharedLedger, memory_ledgers, redis_ledger, sqlite_ledger
 
+pytestmark = pytest.mark.xdist_group("fleet")  # one fleet at a time is enough for a machine
+
 Deeds: TypeAlias = "list[tuple[float, str]]"
 
 
