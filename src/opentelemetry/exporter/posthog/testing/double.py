@@ -149,6 +149,7 @@ class PostHogDouble(Recorder):
 
     @property
     def waiting_faults(self) -> tuple[Fault, ...]:
+        """Faults that no request has used up yet, in order."""
         with self._lock:
             return self._faults.waiting
 

@@ -76,6 +76,7 @@ class Fault:
 
     @property
     def changes_project(self) -> bool:
+        """Whether the project judges otherwise while it holds: verdicts, quota, protocol, key."""
         return bool(self.results or self.quota or self.v1_off or self.unknown_key)
 
     @property

@@ -30,10 +30,12 @@ class Finding:
 
     @property
     def rule(self) -> int:
+        """The number of PostHog's rule that it is about."""
         return RULES[self.name].number
 
     @property
     def sentence(self) -> str:
+        """That rule, in words."""
         return RULES[self.name].sentence
 
     def __str__(self) -> str:

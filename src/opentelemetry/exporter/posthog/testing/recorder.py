@@ -34,6 +34,7 @@ class Exchange:
 
     @property
     def number(self) -> int:
+        """The number of the request, counted from 1."""
         return self.request.number
 
 

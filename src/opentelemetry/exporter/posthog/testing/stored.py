@@ -46,6 +46,7 @@ class Change:
 
     @property
     def time(self) -> str:
+        """The event time of the update as text, UTC with microseconds."""
         return iso(self.time_ns)
 
 
