@@ -49,17 +49,19 @@ class BatchTranslation:
             if start:
                 time.sleep(0)
             signals = batch[start : start + TOGETHER]
+            results = self._translated(source, signals)
+            if look is not None:
+                _show(look, signals, results)
             captures: list[Capture] = []
-            for signal, result in zip(signals, self._translated(source, signals), strict=True):
-                if look is not None:
-                    _show(look, signal, result)
+            for result in results:
                 if result is None:
                     gone.append(Reason.TRANSLATION_ERROR)
                     continue
-                observations.extend(result.observations)
+                capture = result.capture
+                if result.observations:
+                    observations.extend(result.observations)
                 if result.notes:
                     self._take_notes(result.notes)
-                capture = result.capture
                 if capture is None:
                     gone.append(result.reason or Reason.NOT_NAMED)
                     continue
@@ -108,10 +110,11 @@ class BatchTranslation:
                 self._diagnostics.info_once(note, line)
 
 
-def _show(look: ExportWitness, signal: object, result: Translated | None) -> None:
-    if result is None:
-        look.let_go(signal, Reason.TRANSLATION_ERROR, ())
-    elif result.capture is not None:
-        look.made(signal, result.capture, result.observations)
-    else:
-        look.let_go(signal, result.reason or Reason.NOT_NAMED, result.observations)
+def _show(look: ExportWitness, signals: Sequence[object], results: Sequence[Translated | None]) -> None:
+    for signal, result in zip(signals, results, strict=True):
+        if result is None:
+            look.let_go(signal, Reason.TRANSLATION_ERROR, ())
+        elif result.capture is not None:
+            look.made(signal, result.capture, result.observations)
+        else:
+            look.let_go(signal, result.reason or Reason.NOT_NAMED, result.observations)
