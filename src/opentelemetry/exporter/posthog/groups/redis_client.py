@@ -14,7 +14,7 @@ from ..errors import LedgerError, MissingExtraError
 from ..name_lookup import Lookup
 
 try:
-    from redis import Connection, Redis, SSLConnection, __version__
+    from redis import Connection, Redis, SSLConnection, UnixDomainSocketConnection, __version__
     from redis import exceptions as said
     from redis.backoff import NoBackoff
     from redis.cluster import RedisCluster
@@ -224,6 +224,15 @@ class _AsksInTimeOverTls(SSLConnection):
         return cast("Any", super())._connect()
 
 
+class _OnASocketInTime(UnixDomainSocketConnection):
+    """The oldest client that we support (5.0.0) forgets the limit that it is given for a Unix socket, and so
+    waits for a stalled server for ever."""
+
+    def __init__(self, **options: Any) -> None:
+        cast("Any", super()).__init__(**options)
+        self.socket_timeout = options.get("socket_timeout")
+
+
 def _look_up(connection: Any) -> None:
     try:
         Lookup(connection.host, int(connection.port)).addresses(connection.socket_connect_timeout)
@@ -236,4 +245,8 @@ _ONCE_IN_A_CLUSTER: Final[dict[str, Any]] = (
 )
 """From version 6 on ``retry`` speaks of the cluster too, and this is deprecated."""
 
-_CONNECTIONS: Final[dict[str, type[Connection]]] = {"redis": _AsksInTime, "rediss": _AsksInTimeOverTls}
+_CONNECTIONS: Final[dict[str, type[Any]]] = {
+    "redis": _AsksInTime,
+    "rediss": _AsksInTimeOverTls,
+    "unix": _OnASocketInTime,
+}
