@@ -28,6 +28,9 @@ EMITTED = 20_000
 SECONDS = 2.5
 RATE = 4_000  # spans a second beside the innocent thread
 
+LEAST = {"dropped": 0.01}
+"""A share below which a ratio to it says nothing."""
+
 Found = dict[str, float]
 
 
@@ -41,7 +44,7 @@ def rows(bench: Bench) -> list[Row]:
 
     def ratio(measure: str, value: str) -> Spread:
         pairs = zip(found[measure, OURS], found[measure, OTLP], strict=True)
-        return spread_of([mine[value] / max(theirs[value], 1e-9) for mine, theirs in pairs])
+        return spread_of([mine[value] / max(theirs[value], LEAST.get(value, 0.0)) for mine, theirs in pairs])
 
     def told(measure: str, value: str, shape: str) -> str:
         mine, theirs = (spread_of([one[value] for one in found[measure, peer]]) for peer in (OURS, OTLP))

@@ -93,11 +93,12 @@ def _of_size(store: Store, size: int, rounds: int) -> tuple[dict[str, Spread], d
 
         for number in range(8):
             unchanged(number)
-        trips = {UNCHANGED: _trips(partial(unchanged, 0)), A_CHANGE: _trips(partial(changed, 0))}
-        found = {
-            UNCHANGED: measured({UNCHANGED: unchanged}, rounds=rounds, records=records.BATCH).cost(UNCHANGED),
-            A_CHANGE: measured({A_CHANGE: changed}, rounds=rounds, records=CHANGED).cost(A_CHANGE),
-        }
+        found: dict[str, Spread] = {}
+        trips: dict[str, float] = {}
+        # In this order: of a group that has changed, what was true before is late news, for the store to judge.
+        for name, act, of in ((UNCHANGED, unchanged, records.BATCH), (A_CHANGE, changed, CHANGED)):
+            trips[name] = _trips(partial(act, 0))
+            found[name] = measured({name: act}, rounds=rounds, records=of).cost(name)
         ledger.close()
         return found, trips
 
