@@ -45,14 +45,15 @@ class BatchTranslation:
         made: list[str] = []
         gone: list[Reason] = []
         seen: set[str] = set()
+        captures: list[Capture] = []
         for start in range(0, len(batch), TOGETHER):
-            if start:
+            if captures:  # a whole batch of signals that are let go takes no longer than these few did
                 time.sleep(0)
             signals = batch[start : start + TOGETHER]
             results = self._translated(source, signals)
             if look is not None:
                 _show(look, signals, results)
-            captures: list[Capture] = []
+            captures = []
             for result in results:
                 if result is None:
                     gone.append(Reason.TRANSLATION_ERROR)
