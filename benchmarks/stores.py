@@ -95,7 +95,7 @@ def _of_size(store: Store, size: int, rounds: int) -> tuple[dict[str, Spread], d
             unchanged(number)
         found: dict[str, Spread] = {}
         trips: dict[str, float] = {}
-        # In this order: of a group that has changed, what was true before is late news, for the store to judge.
+        # In this order: what was true before a change is late news, which the store must judge.
         for name, act, of in ((UNCHANGED, unchanged, records.BATCH), (A_CHANGE, changed, CHANGED)):
             trips[name] = _trips(partial(act, 0))
             found[name] = measured({name: act}, rounds=rounds, records=of).cost(name)
