@@ -68,6 +68,7 @@ def test_what_the_pace_holds_back_is_swept_when_it_may_go() -> None:
 
 def test_a_store_that_says_when_something_is_due_is_asked_then() -> None:
     waits = backlog(in_store=True)
+    assert waits.take_question()
     waits.store_said(1, 130.0, at_least=100.0)
     assert not waits.is_due(129.0)
     assert waits.is_due(130.0)
@@ -75,5 +76,6 @@ def test_a_store_that_says_when_something_is_due_is_asked_then() -> None:
 
 def test_a_store_that_has_nothing_is_not_asked() -> None:
     waits = backlog(in_store=True)
+    assert waits.take_question()
     waits.store_said(0, None, at_least=100.0)
     assert not waits.is_worth_a_look

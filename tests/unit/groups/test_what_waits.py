@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 from opentelemetry.exporter.posthog.errors import LedgerError
 from opentelemetry.exporter.posthog.groups.group_ledger import GroupLedger
@@ -20,12 +21,17 @@ class Elsewhere(MemoryStore):
     durable = True
     silent = False
     questions = 0
+    meanwhile: Callable[[], object] | None = None  # happens while the answer is on its way
 
     def waiting(self, terms: Terms) -> StoreWaiting:
         self.questions += 1
         if self.silent:
             raise LedgerError("no answer")
-        return super().waiting(terms)
+        answer = super().waiting(terms)
+        happens, self.meanwhile = self.meanwhile, None
+        if happens is not None:
+            happens()
+        return answer
 
 
 class Desk:
@@ -84,3 +90,18 @@ def test_a_sweep_that_came_in_vain_is_not_repeated_at_once() -> None:
         pauses.append(pause)
         desk.ledger.tend()
     assert min(pauses) > 1.0, pauses
+
+
+def test_what_comes_in_while_the_store_answers_is_not_answered_for() -> None:
+    desk = Desk()
+    assert desk.sees(1, "team") == 1
+    desk.store.meanwhile = lambda: desk.sees(2, "pro")
+    asked_first = desk.store.questions
+    due_in = desk.ledger.due_in()
+    assert desk.store.questions == asked_first + 1
+    assert due_in == 0.0, "its answer may be older than what another thread has told it"
+    due_in = desk.ledger.due_in()
+    assert due_in is not None
+    desk.clock.advance(due_in)
+    (update,) = desk.ledger.tend()
+    assert update.properties == {"plan": "pro"}

@@ -92,9 +92,13 @@ class Backlog:
             self._not_before = now + PAGE_PAUSE
         self._announced = False
 
+    def take_question(self) -> bool:
+        """Whether the store is to be asked. Taken before it is: what happens while it answers asks anew."""
+        open_, self.store_holds_something = self.store_holds_something, False
+        return open_
+
     def store_said(self, dirty: int, due_at: float | None, *, at_least: float) -> None:
         """How many groups it holds something of, and when the first of them may be granted."""
-        self.store_holds_something = False
         if dirty and due_at is not None:
             self._announced = True
             self.sweep_at = max(due_at, at_least, self._not_before)

@@ -315,21 +315,26 @@ class GroupLedger:
         """
         now = self._clock.monotonic()
         backlog = self._backlog
-        if backlog.store_holds_something and not self._line.is_down:
+        with self._lock:
+            asks = not self._line.is_down and backlog.take_question()
+        if asks:
             stored = self._stored()
-            if stored is not None:  # else the question stays open
-                due_at = None if stored.due_in is None else now + stored.due_in
-                backlog.store_said(stored.dirty, due_at, at_least=now)
+            with self._lock:
+                if stored is None:
+                    backlog.store_holds_something = True
+                else:
+                    due_at = None if stored.due_in is None else now + stored.due_in
+                    backlog.store_said(stored.dirty, due_at, at_least=now)
         with self._lock:
             moments = [backlog.sweep_at] if backlog.sweep_at is not None else []
-            if len(self._endings):
+            if len(self._endings) or backlog.store_holds_something:
                 moments.append(now)
             if backlog.has_pages:
                 moments.append(backlog.next_page_at)
             if self._store.durable and self._known.touched:
                 moments.append(self._next_round)
-        if self._line.is_down and (moments or backlog.store_holds_something):
-            moments = [max(self._line.back_at, min(moments, default=now))]
+        if self._line.is_down and moments:
+            moments = [max(self._line.back_at, min(moments))]
         return max(0.0, min(moments) - now) if moments else None
 
     def waiting(self) -> Waiting:
