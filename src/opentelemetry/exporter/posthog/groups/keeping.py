@@ -47,15 +47,17 @@ class Keeping:
             page = self._backlog.take(PAGE)
             after = self._backlog.on_disk_after
             has_room = len(self._pocket) < self._most
-        if page or self._file is None or after is None or not has_room:
-            return page
+            if page or self._file is None or after is None or not has_room:
+                return page
+            self._backlog.on_disk_after = None  # whoever sets it while we read means rows that we may miss
         found = self._file.page(after, PAGE)
-        if found is None:
-            return ()
         with self._lock:
+            if self._backlog.on_disk_after is None:
+                self._backlog.on_disk_after = after if found is None else found.last
+            if found is None:
+                return ()
             for sighting in found.sightings:
                 self._pocket.restore(sighting)
-            self._backlog.on_disk_after = found.last
         return [sighting.group for sighting in found.sightings]
 
     def keep(self, sightings: Sequence[Sighting]) -> None:
@@ -75,7 +77,7 @@ class Keeping:
             self._backlog.drop(group)
             if self._pocket.let_go(group):
                 self._count("pocket_full", 1)
-            else:
+            elif self._file is not None:
                 self._backlog.on_disk_after = 0
 
     def clear(self, done: Done) -> None:
