@@ -15,7 +15,7 @@ from opentelemetry.exporter.posthog.groups.stamp import PRESENCE
 from opentelemetry.exporter.posthog.groups.store import Sighting
 from opentelemetry.exporter.posthog.model import Group
 from opentelemetry.exporter.posthog.sqlite_identity import StateOwner
-from tests.ledger_kit import ORG, OWNER, presence, saw, stamp
+from tests.ledger_kit import ORG, OWNER, entry, presence, saw, stamp
 from tests.manual_clock import ManualClock
 
 OTHER = Group("organization", "org_\udce9_2")  # with a lone surrogate, as Python may hand it on
@@ -76,6 +76,14 @@ def test_pages_follow_each_other(opened: Opened) -> None:
         seen += [one.group for one in page.sightings]
         after = page.last
     assert seen == groups
+
+
+def test_a_service_whose_name_no_utf8_can_say_is_kept(opened: Opened) -> None:
+    named = "api\udce9"  # as an environment variable in another encoding gives it
+    assert opened.file.put([Sighting(ORG, {"plan": entry(1, "team", service=named)})])
+    page = opened.file.page(0, 10)
+    assert page is not None
+    assert [one.entries["plan"].service for one in page.sightings] == [named]
 
 
 def test_looking_makes_no_file(opened: Opened, tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ class PocketFile:
     def put(self, sightings: Iterable[Sighting]) -> bool:
         """Write them down; False when that was not possible."""
         rows = [
-            (sql_text(one.group.type), sql_text(one.group.key), sql_text(name), e.stamp, e.value, e.service)
+            (*map(sql_text, (one.group.type, one.group.key, name)), e.stamp, e.value, sql_text(e.service))
             for one in sightings
             for name, e in one.entries.items()
         ]
@@ -153,6 +153,6 @@ def _page(rows: Sequence[tuple[int, str, str, str, str, str, str]], most: int) -
     found: dict[Group, dict[str, Entry]] = {}
     for _, type_, key, name, stamp, value, service in rows:
         entries = found.setdefault(Group(plain(type_), plain(key)), {})
-        entries[plain(name)] = Entry(stamp, value, service)
+        entries[plain(name)] = Entry(stamp, value, plain(service))
     last = rows[-1][0] if len(rows) == most else None
     return Page([Sighting(group, entries) for group, entries in found.items()], last)
