@@ -148,9 +148,9 @@ def test_what_posthog_has_not_acknowledged_is_shown_as_that(desk: Desk) -> None:
     desk.service_sees(1, plan="team")
     assert desk.properties()["plan"]["state"] == "being sent, or unknown"
     assert not desk.properties()["plan"]["confirmed"]
-    assert "waiting to be sent or acknowledged" in desk.run("show", "org_1").stderr
+    assert "1 value waiting to be sent or acknowledged" in desk.run("show", "org_1").stderr
     assert desk.json("list", "--waiting") == [
-        {"type": "organization", "key": "org_1", "properties": 1, "waiting": 2}
+        {"type": "organization", "key": "org_1", "properties": 1, "waiting": 1}
     ]
 
 

@@ -108,9 +108,14 @@ def show(
         table(rows, header=("property", "value", "event time", "state", "service", "last older one"))
     else:
         out("no property, only the group itself")
-    waits = [n for n, known in state.properties.items() if known.dirty]
-    if waits:
-        talk(f"{plural(len(waits), 'value')} waiting to be sent or acknowledged.")
+    if waits := _waits(state):
+        talk(f"{plural(waits, 'value')} waiting to be sent or acknowledged.")
+
+
+def _waits(state: GroupState) -> int:
+    """Properties that PostHog is not known to have; a group that waits without any counts as one."""
+    dirty = {name for name, known in state.properties.items() if known.dirty}
+    return len(dirty - {PRESENCE}) or len(dirty)
 
 
 def _value(known: Property) -> str:
@@ -219,7 +224,7 @@ def _listed(
         state = store.show(group)
         if state is None:
             continue
-        dirty = sum(known.dirty for known in state.properties.values())
+        dirty = _waits(state)
         if waiting and not dirty:
             continue
         if len(rows) == limit:
