@@ -79,6 +79,11 @@ def test_a_dead_node_costs_its_own_groups_their_updates_and_nobody_an_event(
         own[1].kill()
         assert shop.says_all({key: {"plan": "team"} for key in EVERYBODY}).seconds < LONGEST
         assert len(shop.double.events) == 2 * len(EVERYBODY)
+        for node in (own[0], own[2]):
+            node.kill()
+        for _ in range(2):
+            shop.after_the_pause()
+            assert shop.pipeline.tend() is not None, "somebody comes back though no node answers"
         shop.pipeline.shutdown(5.0)
         shop.check_balance()
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
+import pytest
+
 from opentelemetry.exporter.posthog.errors import LedgerError
 from opentelemetry.exporter.posthog.groups.group_ledger import GroupLedger
 from opentelemetry.exporter.posthog.groups.memory import MemoryStore
@@ -19,14 +21,14 @@ class Elsewhere(MemoryStore):
     """As if on another machine: durable, and it may not answer how much waits in it."""
 
     durable = True
-    silent = False
+    silent: Exception | None = None
     questions = 0
     meanwhile: Callable[[], object] | None = None  # happens while the answer is on its way
 
     def waiting(self, terms: Terms) -> StoreWaiting:
         self.questions += 1
-        if self.silent:
-            raise LedgerError("no answer")
+        if self.silent is not None:
+            raise self.silent
         answer = super().waiting(terms)
         happens, self.meanwhile = self.meanwhile, None
         if happens is not None:
@@ -57,16 +59,23 @@ def test_an_earlier_life_may_have_left_something_so_the_store_is_asked_once() ->
     assert desk.store.questions == 1
 
 
-def test_a_store_that_did_not_answer_is_asked_again_once_it_may_be_back() -> None:
+@pytest.mark.parametrize(
+    "silent",
+    [
+        pytest.param(LedgerError("no answer"), id="it is away"),
+        pytest.param(RuntimeError("a bug"), id="it fails in a way that nobody foresaw"),
+    ],
+)
+def test_a_store_that_did_not_answer_is_asked_again_once_it_may_be_back(silent: Exception) -> None:
     desk = Desk()
     desk.ledger.due_in()
     assert desk.sees(1, "team") == 1
     assert desk.sees(2, "pro") == 0, "its claim is open, so what changed waits"
-    desk.store.silent = True
+    desk.store.silent = silent
     pause = desk.ledger.due_in()
     assert pause is not None
     assert desk.ledger.something_waits()
-    desk.store.silent = False
+    desk.store.silent = None
     desk.clock.advance(pause)
     due_in = desk.ledger.due_in()
     assert due_in is not None
@@ -83,7 +92,7 @@ def test_a_sweep_that_came_in_vain_is_not_repeated_at_once() -> None:
     assert due_in is not None
     desk.clock.advance(due_in)
     assert len(desk.ledger.tend()) == 1  # taken, and its holder never comes back
-    pauses = []
+    pauses: list[float] = []
     for _ in range(5):
         pause = desk.ledger.due_in()
         assert pause is not None

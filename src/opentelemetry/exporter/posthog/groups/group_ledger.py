@@ -18,9 +18,9 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from ..errors import PostHogExporterError
 from ..model import Group, GroupUpdate, LedgerDecision, Observation, Outcome, OutcomeKind
 from .backlog import Backlog
 from .decisions import Memory, decide
@@ -353,11 +353,7 @@ class GroupLedger:
 
     def _stored(self) -> StoreWaiting | None:
         """What the store says of itself; None when it can't be asked."""
-        try:
-            return self._store.waiting(self._terms)
-        except PostHogExporterError as error:
-            self._line.failed(error)
-            return None
+        return self._line.look(partial(self._store.waiting, self._terms))
 
     def is_safe(self) -> bool:
         """Whether a kill now would lose no observation that a durable ledger has promised to keep."""
@@ -383,11 +379,7 @@ class GroupLedger:
         """
         memories: dict[Group, Memory] = {}
         for group in {observation.group for observation in observations}:
-            try:
-                state = None if self._line.is_down else self._store.show(group)
-            except PostHogExporterError as error:
-                self._line.failed(error)
-                state = None
+            state = None if self._line.is_down else self._line.look(partial(self._store.show, group))
             with self._lock:
                 memories[group] = Memory(state, self._known.newest(group))
         return decide(observations, memories, updates, self._digester, ahead_ns=self._line.ahead_ns)

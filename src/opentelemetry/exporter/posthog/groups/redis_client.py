@@ -29,7 +29,16 @@ Client: TypeAlias = Any
 Command: TypeAlias = "Sequence[str | int]"
 """What follows the script in EVALSHA."""
 
-CUT_OFF: Final = (said.ConnectionError, said.TimeoutError, said.ClusterDownError, OSError)
+FAILURES: Final = (RedisError, said.RedisClusterException, OSError)
+"""All that the client raises: what it says of a whole cluster is not a ``RedisError``."""
+
+CUT_OFF: Final = (
+    said.ConnectionError,
+    said.TimeoutError,
+    said.ClusterDownError,
+    said.RedisClusterException,
+    OSError,
+)
 
 WORDS: Final[Sequence[tuple[type[Exception], str]]] = (
     (said.AuthenticationError, "refuses this user: check the name and password in its URL"),
@@ -39,6 +48,7 @@ WORDS: Final[Sequence[tuple[type[Exception], str]]] = (
     (said.OutOfMemoryError, "is full (maxmemory) and takes no writes. Give it more memory"),
     (said.BusyLoadingError, "is still loading its data"),
     (said.ClusterDownError, "belongs to a cluster that is down"),
+    (said.RedisClusterException, "belongs to a cluster of which too few nodes answer"),
     (said.TimeoutError, "did not answer in time"),
     (said.ConnectionError, "can't be reached"),
 )
@@ -96,7 +106,7 @@ class ScriptServer:
                 pipe.execute_command(name, script, *command)
             try:
                 return list(pipe.execute(raise_on_error=False))
-            except (RedisError, OSError) as error:
+            except FAILURES as error:
                 return [error] * len(commands)
         answers: list[Any] = []
         for command in commands:
@@ -105,7 +115,7 @@ class ScriptServer:
                 continue
             try:
                 answers.append(client.execute_command(name, script, *command))
-            except (RedisError, OSError) as error:
+            except FAILURES as error:
                 answers.append(error)
         return answers
 
@@ -117,13 +127,13 @@ class ScriptServer:
         questions(pipe)
         try:
             return list(pipe.execute())
-        except (RedisError, OSError) as error:
+        except FAILURES as error:
             raise explained(error) from None
 
     def hash_at(self, key: str) -> dict[bytes, bytes]:
         try:
             found: dict[bytes, bytes] = self._connected().hgetall(key)
-        except (RedisError, OSError) as error:
+        except FAILURES as error:
             raise explained(error) from None
         return found
 
@@ -135,7 +145,7 @@ class ScriptServer:
                 found: bytes | None = client.hget(key, field)
                 if found is not None:
                     yield found
-        except (RedisError, OSError) as error:
+        except FAILURES as error:
             raise explained(error) from None
 
     # -- connections --------------------------------------------------------------------------------
@@ -169,7 +179,7 @@ class ScriptServer:
         client.close()
         try:
             return RedisCluster.from_url(self._url, **_ONCE_IN_A_CLUSTER, **options)
-        except (RedisError, OSError) as error:
+        except FAILURES as error:
             raise explained(error) from None
 
     def _greet(self, client: Client) -> bool:
@@ -180,7 +190,7 @@ class ScriptServer:
         pipe.execute_command("TIME")
         try:
             cluster, memory, time = pipe.execute(raise_on_error=False)
-        except (RedisError, OSError) as error:
+        except FAILURES as error:
             raise explained(error) from None
         if isinstance(time, Exception):
             raise explained(time) from None
@@ -200,7 +210,7 @@ class ScriptServer:
         if client is not None:
             try:
                 client.close()
-            except (RedisError, OSError):
+            except FAILURES:
                 return
 
 

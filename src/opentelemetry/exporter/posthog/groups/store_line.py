@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from ..errors import LedgerError, PostHogExporterError
 from .notices import Notice, Notices
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from ..clock import Clock
     from ..model import Group
     from .state import Terms
+
+T = TypeVar("T")
 
 STORE_PAUSE: Final = 5.0
 """Seconds without a call after the store failed: a stalled store may cost an export its timeout, but once."""
@@ -74,16 +77,11 @@ class StoreLine:
         with self._lock:
             contradicted = frozenset(self._contradicted)
             sent, saved = self._sent, self._saved
-        try:
-            reply = question(Call(self._terms, contradicted, sent, saved))
-        except PostHogExporterError as error:
-            self.failed(error)
-            return None
-        except Exception as error:  # noqa: BLE001 - whatever a store runs into must not cost the captures
-            self.failed(LedgerError(f"unexpected {type(error).__name__}"))
+        reply = self.look(partial(question, Call(self._terms, contradicted, sent, saved)))
+        if reply is None:
             return None
         if reply.error is not None:
-            self.failed(reply.error)
+            self._failed(reply.error)
         if contradicted or sent or saved:
             with self._lock:
                 self._contradicted -= contradicted
@@ -93,7 +91,17 @@ class StoreLine:
             self._compare_clocks(reply)
         return reply
 
-    def failed(self, error: PostHogExporterError) -> None:
+    def look(self, question: Callable[[], T]) -> T | None:
+        """The answer to any other question that the store is asked; None when it could not be had."""
+        try:
+            return question()
+        except PostHogExporterError as error:
+            self._failed(error)
+        except Exception as error:  # noqa: BLE001 - whatever a store runs into must not cost the captures
+            self._failed(LedgerError(f"unexpected {type(error).__name__}"))
+        return None
+
+    def _failed(self, error: PostHogExporterError) -> None:
         self.back_at = self._clock.monotonic() + STORE_PAUSE
         self._count("ledger_down", 1)
         self._notices.add(
