@@ -23,7 +23,7 @@ from tests.fleet.judging import Run, acknowledged, heard_of
 from tests.fleet.network import Network
 from tests.fleet.script import MASTER, Shape, Signal, script, write_script
 from tests.fleet.stores import SharedLedger
-from tests.fleet.voice import BEGAN, LIFE, LOST, SCRIPT, TIMEOUT, make_sign
+from tests.fleet.voice import BEGAN, LIFE, LOST, SCRIPT, TIMEOUT, make_sign, read_sign
 
 ROOT = Path(__file__).parents[2]
 
@@ -68,6 +68,8 @@ def run(plan: Plan, ledger: SharedLedger, directory: Path) -> Run:
         updates=sum(profile.updates for profile in double.groups.values()),
         captured={event.properties["n"] for event in double.events},
         store=ledger.sums(),
+        reborn=ledger.reborn(),
+        zero_ns=read_sign(fleet.books / BEGAN),
         came_to_rest=came_to_rest,
         life=LIFE,
         seconds=time.monotonic() - began,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from tests.fleet.oracle import differences, transitions, truth
+from tests.fleet.oracle import Allowed, as_json, differences, transitions, truth
 from tests.fleet.script import Signal
 from tests.fleet.store_log import Sums
 
@@ -121,10 +121,13 @@ class Run:
     updates: int  # group updates that PostHog took, each as often as it arrived
     captured: set[int]  # signals whose event PostHog holds
     store: Sums | None  # None: each process had a ledger of its own
+    reborn: Mapping[tuple[str, str], tuple[int, int]]  # what the ledger was told after a loss, see store_log
+    zero_ns: int  # the script's beginning
     came_to_rest: bool
     life: float
     seconds: float = 0.0
     complaints: list[str] = field(default_factory=list)
+    set_back: int = 0  # organizations
 
     def judge(self) -> None:
         """Fill ``complaints``: empty when every promise was kept."""
@@ -147,8 +150,27 @@ class Run:
         unsure = sum(any(len(values) > 1 for values in those.values()) for those in allowed.values())
         if unsure > len(allowed) // 10:
             self.complaints.append(f"oracle: it knows the truth of too few organizations ({unsure} unsure)")
-        for organization, what in sorted(differences(allowed, self.profiles).items()):
+        found = differences(allowed, self.profiles)
+        wrong = differences(self._with_old_news(allowed), self.profiles)
+        self.set_back = len(found) - len(wrong)
+        if self.set_back > 1 + len(allowed) // 200:
+            self.complaints.append(f"loss: it set {self.set_back} organizations back")
+        for organization, what in sorted(wrong.items()):
             self.complaints.append(f"profile: {organization}: {what}")
+
+    def _with_old_news(self, allowed: Mapping[str, Allowed]) -> Mapping[str, Allowed]:
+        """What no ledger can know, and the documentation says so: somebody had not heard yet that a value of
+        the last minute was superseded, when the ledger lost its memory; whoever knew better had nothing left
+        to say. Then the old news is the newest that the ledger's new life was told of."""
+        widened = {
+            org: {name: set(values) for name, values in those.items()} for org, those in allowed.items()
+        }
+        for signal in self.signals:
+            for name, value in signal.said.items():
+                told = self.reborn.get((signal.organization, name))
+                if told == (self.zero_ns + signal.time, self.zero_ns + signal.seen):
+                    widened[signal.organization][name].add(as_json(value))
+        return widened
 
     @property
     def bound(self) -> int:
@@ -200,7 +222,8 @@ class Run:
             f"{len(self.signals)} signals of {len(self.profiles)} organizations in {self.seconds:.1f} s: "
             f"{self.updates} updates arrived, {sent} sent, {self.bound} allowed "
             f"({self.store}, {unknown} unknown); {len(self.killed)} killed, "
-            f"{len(self.excused)} signals excused, slowest export {slowest:.2f} s, {notes}"
+            f"{len(self.excused)} signals excused, {self.set_back} set back by the loss, "
+            f"slowest export {slowest:.2f} s, {notes}"
         )
 
 

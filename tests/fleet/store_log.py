@@ -66,6 +66,21 @@ def sums(steps: Iterable[Step], *, lease: float) -> Sums:
     return Sums(transitions, claims, takeovers, forgotten)
 
 
+def reborn(steps: Iterable[Step]) -> dict[tuple[str, str], tuple[int, int]]:
+    """(organization, property) -> event time and time of sight (ns) of the newest that a ledger was told of
+    after it had lost everything. Empty when it never did."""
+    newest: dict[tuple[str, str], str] = {}
+    lost = False
+    for step in steps:
+        if step is LOSS:
+            lost, newest = True, {}
+        elif lost:
+            for name, stamp in step.wants.items():
+                place = (step.group, name)
+                newest[place] = max(stamp, newest.get(place, ""))
+    return {place: (int(stamp[:16], 16), int(stamp[16:32], 16)) for place, stamp in newest.items()}
+
+
 # -- Redis ----------------------------------------------------------------------------------------------
 
 
