@@ -7,7 +7,9 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+
+import pytest
 
 from opentelemetry.exporter.posthog.clock import SystemClock
 from opentelemetry.exporter.posthog.delivery.caretaker import LONGEST_SLEEP, Caretaker
@@ -84,20 +86,32 @@ def test_it_sleeps_as_long_as_the_work_says_but_not_for_ever() -> None:
     assert clock.waits == [7.0, LONGEST_SLEEP]
 
 
-def test_a_wake_up_while_it_works_is_not_lost() -> None:
+@pytest.mark.parametrize("call", [Caretaker.wake, Caretaker.attend])
+def test_a_call_while_it_works_is_not_lost(call: Callable[[Caretaker], None]) -> None:
     asked = []
 
     class Busy(Work):
         def __call__(self) -> float | None:
             asked.append(1)
             if len(asked) == 1:
-                one.wake()
+                call(one)
             return super().__call__()
 
     one = caretaker(Busy(None, None))
     one.wake()
     wait_until_gone(one)
     assert len(asked) == 2
+
+
+def test_what_may_wait_wakes_no_sleeper_and_starts_one_where_there_is_none() -> None:
+    clock, work = PatientClock(), Work(60.0)
+    one = caretaker(work, clock)
+    one.attend()
+    assert clock.asleep.acquire(timeout=10)
+    one.attend()
+    assert not one._wake.is_set()
+    assert one.stop(10)
+    assert len(work.threads) == 1
 
 
 def test_stopping_ends_it_at_once_and_for_good() -> None:

@@ -88,10 +88,9 @@ def test_other_content_waits_until_an_unanswered_request_can_no_longer_land() ->
 class Bell:
     """A caretaker that only notes that it was called."""
 
-    alive = False
     rung = 0
 
-    def wake(self) -> None:
+    def attend(self) -> None:
         self.rung += 1
 
 

@@ -134,8 +134,8 @@ class Pipeline:
             say(notice.kind, notice.message)
 
     def _wake_caretaker(self) -> None:
-        if self._caretaker is not None and not self._caretaker.alive and self._something_waits():
-            self._caretaker.wake()
+        if self._caretaker is not None and self._something_waits():
+            self._caretaker.attend()
 
     def _something_waits(self) -> bool:
         """After each export, so the ledger is not allowed to ask its store."""

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ..clock import Clock
 
-LONGEST_SLEEP = 300.0
-"""Seconds: even when told to sleep longer, the work is asked again; clocks and plans change."""
+LONGEST_SLEEP = 30.0
+"""Seconds: even when told to sleep longer, the work is asked again. What comes to wait meanwhile may be due
+sooner (a group out of its bucket after half a minute), and nobody wakes a sleeper for it."""
 
 
 class Caretaker:
@@ -46,7 +47,8 @@ class Caretaker:
 
     def _meet_the_process(self) -> None:
         self._pid = os.getpid()
-        self._lock = threading.Lock()  # guards what follows
+        self._lock = threading.RLock()  # guards what follows; re-entrant, since signal handlers may flush
+        self._look_again = False
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
         self._stopped = False
@@ -58,6 +60,14 @@ class Caretaker:
     @property
     def alive(self) -> bool:
         return self._thread is not None
+
+    def attend(self) -> None:
+        """Something waits, for some time perhaps: nobody leaves without a look at it, a sleeper sleeps on."""
+        with self._lock:
+            if self.alive and self._pid == os.getpid():
+                self._look_again = True
+            else:
+                self.wake()
 
     def wake(self) -> None:
         """Something waits: have the work done soon. Without a thread, that is the next export."""
@@ -99,6 +109,7 @@ class Caretaker:
     def _keep_working(self, wake: threading.Event) -> None:
         while True:
             wake.clear()
+            self._look_again = False
             if self._stopped:
                 self._leave(wake)
                 return
@@ -110,9 +121,9 @@ class Caretaker:
                 self._clock.wait(min(pause, LONGEST_SLEEP), wake)
 
     def _may_leave(self, wake: threading.Event) -> bool:
-        """End, unless somebody woke us while the work looked around."""
+        """End, unless somebody wanted us while the work looked around."""
         with self._lock:
-            if wake.is_set() and not self._stopped:
+            if (wake.is_set() or self._look_again) and not self._stopped:
                 return False
             self._thread = None
             return True
