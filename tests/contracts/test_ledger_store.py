@@ -530,6 +530,21 @@ def test_an_older_copy_under_its_old_birth_is_taken_for_a_loss(shared: StoreLab)
     assert "plan" in (content(dict(shared.sweep()).get(ORG)) or {})
 
 
+def test_a_copy_is_taken_for_a_loss_though_the_call_that_says_so_is_about_another_group(
+    shared: StoreLab,
+) -> None:
+    shared.settle(granted(shared.grant_of(saw(LATER, plan="a"))), Ending.DELIVERED)
+    shared.see(saw(LATER, OTHER, plan="x"))
+    replies = [
+        shared.store.observe([saw(LATER, OTHER, plan="x")], CALL._replace(contradicted=frozenset({ORG}))),
+        shared.store.observe([saw(LATER + 1, plan="b")], CALL),
+    ]
+    assert sum(reply.lost for reply in replies) == 1
+    assert replies[1].seen[0].grant is None, "a holder of the time before may still begin a request"
+    shared.advance(TERMS.lease / SECOND + 1)
+    assert dict(shared.sweep()).keys() >= {ORG}
+
+
 def test_it_adds_up_what_processes_tell_of_their_work(lab: StoreLab) -> None:
     lab.store.observe([saw(1)], Call(TERMS, sent=2, saved=40))
     lab.store.sweep(Call(TERMS, saved=2))

@@ -88,6 +88,7 @@ class RedisStore:
     def _start_afresh(self) -> None:
         self._lock = threading.Lock()  # guards what follows
         self._births: dict[int, int] = {}  # of each shard, as this process knows it
+        self._contradicted: set[int] = set()  # shards that are to hear that they are restored copies
         self._told_lost: set[int] = set()  # shards not met since a loss was told, which is theirs too
         self._ahead = 0  # the server's clock minus our monotonic one, µs
         self._warnings: list[str] = []
@@ -130,6 +131,8 @@ class RedisStore:
     def _ask(self, parts: Sequence[_Part], call: Call) -> Reply:
         """Send all parts; what came back of those that were answered."""
         told = call._replace(sent=0, saved=0)  # once a round trip
+        with self._lock:
+            self._contradicted.update(map(_shard, call.contradicted))
         answers = self._server.run(
             [self._command(part, told if place else call) for place, part in enumerate(parts)]
         )
@@ -153,8 +156,8 @@ class RedisStore:
     def _command(self, part: _Part, call: Call) -> Command:
         tag = self._tag(part.shard)
         keys = [f"{tag}:store", f"{tag}:dirty", f"{tag}:fading", *part.keys]
-        contradicted = any(_shard(group) == part.shard for group in call.contradicted)
         with self._lock:
+            contradicted = part.shard in self._contradicted
             birth = self._births.get(part.shard, 0)
             latest = self._now() + int(PATIENCE * self._timeout * 1e6) if self._ahead else _FOREVER
         return [
@@ -175,6 +178,7 @@ class RedisStore:
             anew = {shard for shard, birth in births.items() if self._births.get(shard, birth) != birth}
             lost = bool(anew - self._told_lost)
             self._told_lost -= births.keys()
+            self._contradicted -= births.keys()
             self._births.update(births)
             if lost:
                 self._told_lost |= self._births.keys() - births.keys()

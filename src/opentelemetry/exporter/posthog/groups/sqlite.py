@@ -82,7 +82,7 @@ class SqliteStore:
     def observe(
         self, sightings: Sequence[Sighting], call: Call, *, claim: bool = True, haste: Haste = Haste.NONE
     ) -> Reply:
-        with self._call(call, [one.group for one in sightings]) as work:
+        with self._call(call) as work:
             for one in sightings:
                 before = work.met(one.group)
                 state, answers = ledger.observe(
@@ -96,7 +96,7 @@ class SqliteStore:
         return work.reply()
 
     def settle(self, ends: Sequence[tuple[Group, Settlement]], call: Call) -> Reply:
-        with self._call(call, [group for group, _ in ends]) as work:
+        with self._call(call) as work:
             for group, end in ends:
                 state = work.met(group)
                 if state is None:
@@ -108,7 +108,7 @@ class SqliteStore:
         return work.reply()
 
     def sweep(self, call: Call, *, limit: int = SWEEP_LIMIT) -> Reply:
-        with self._call(call, ()) as work:
+        with self._call(call) as work:
             for group in work.tables.due(work.moments, limit):
                 state = work.met(group)
                 if state is None:
@@ -131,14 +131,14 @@ class SqliteStore:
     # -- a call -------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
-    def _call(self, call: Call, groups: Sequence[Group]) -> Generator[_Work]:
+    def _call(self, call: Call) -> Generator[_Work]:
         with self._file.transaction() as connection:
             now = self._clock.time_ns() // 1000
             monotonic = int(self._clock.monotonic() * 1e6) if self._boot is not None else now
             tables = Tables(connection)
             moments = Moments(now, monotonic, self._boot or "", call.terms)
             store = tables.store(moments)
-            contradicted = not call.contradicted.isdisjoint(groups)
+            contradicted = bool(call.contradicted)
             known = self._birth or (BEFORE_ALL if self._file.began_anew else 0)
             met = ledger.meet(store, known, now, contradicted=contradicted)
             if met != store:
@@ -190,7 +190,7 @@ class SqliteStore:
 
     def forget(self, group: Group | None, terms: Terms) -> int:
         count = 0
-        with self._call(Call(terms), ()) as work:
+        with self._call(Call(terms)) as work:
             for one in [group] if group is not None else work.tables.groups():
                 state = work.met(one)
                 if state is not None:
