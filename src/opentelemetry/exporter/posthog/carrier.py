@@ -70,34 +70,39 @@ class Carrier:
         receipt = self._write_ahead(events)
         kept = True
         for _ in range(MAX_ROUNDS):
-            sent, update_envelopes = self._encoded_updates(updates)
-            if not events and not sent:
-                return kept
-            outcomes, interruption = self._deliver([*update_envelopes, *events], deadline)
-            kept = self._settle_events(events, receipt, outcomes[len(sent) :]) and kept
-            updates, sent_well = self._settle_updates(sent, outcomes[: len(sent)])
-            kept = kept and sent_well
-            if interruption is not None:
-                self._give_back(updates)
-                raise interruption
-            events, receipt = (), None
+            sent, update_envelopes, unencodable = self._encoded_updates(updates)
+            updates, kept_these = self._settle_updates(unencodable, [UNENCODABLE] * len(unencodable))
+            kept = kept and kept_these
+            if events or sent:
+                outcomes, interruption = self._deliver([*update_envelopes, *events], deadline)
+                kept = self._settle_events(events, receipt, outcomes[len(sent) :]) and kept
+                again, sent_well = self._settle_updates(sent, outcomes[: len(sent)])
+                updates += again
+                kept = kept and sent_well
+                if interruption is not None:
+                    self._give_back(updates)
+                    raise interruption
+                events, receipt = (), None
             if not updates or self._clock.monotonic() >= deadline:
                 break
         self._give_back(updates)
         return kept
 
-    def _encoded_updates(self, updates: Iterable[GroupUpdate]) -> tuple[list[GroupUpdate], list[Envelope]]:
-        """The updates that can be encoded, and their envelopes; one that can't is settled as refused."""
+    def _encoded_updates(
+        self, updates: Iterable[GroupUpdate]
+    ) -> tuple[list[GroupUpdate], list[Envelope], list[GroupUpdate]]:
+        """The updates that can be encoded, their envelopes, and the updates that can't."""
         sent: list[GroupUpdate] = []
         envelopes: list[Envelope] = []
+        unencodable: list[GroupUpdate] = []
         for update in updates:
             envelope = self._encode.group_update(update)
             if envelope is None:
-                self._settle_updates([update], [UNENCODABLE])
+                unencodable.append(update)
             else:
                 sent.append(update)
                 envelopes.append(envelope)
-        return sent, envelopes
+        return sent, envelopes, unencodable
 
     def _deliver(
         self, envelopes: Sequence[Envelope], deadline: float
