@@ -63,6 +63,16 @@ def test_a_restless_property_of_one_service_names_that_one(caplog: pytest.LogCap
     assert "seen by service api." in line
 
 
+def test_a_process_that_ends_within_the_interval_tells_too(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "tests.lab")
+    lab = Lab()
+    run_for(lab, 20, "api")
+    assert lines(caplog) == []
+    lab.pipeline.shutdown(10.0)
+    (line,) = lines(caplog)
+    assert "'calls'" in line
+
+
 def test_what_rests_is_not_told_of(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "tests.lab")
     lab = Lab()

@@ -206,6 +206,7 @@ class Pipeline:
             self._running.wait(CUT_OFF_RESERVE)
         if self._caretaker is not None:
             self._caretaker.stop(max(0.0, deadline - self._clock.monotonic()))
+        self._pass_notices_on()
         self._ledger.close()
         if self._outbox is not None:
             self._outbox.close()
