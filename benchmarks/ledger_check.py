@@ -79,7 +79,6 @@ def _settled(size: int) -> GroupLedger:
         clock=clock,
         window=10.0,
         project="benchmark",
-        worker="benchmark",
         random=random.Random(1).getrandbits,
         max_groups=size,
     )

@@ -293,9 +293,7 @@ class World:
             window=WINDOW,
             request_life=self.life,
             project=self._project_of(number),
-            worker=str(number),
             random=self._random.getrandbits,
-            service=f"service {number}",
             pocket_file=file,
         )
         return Worker(number, clock, ledger, tap, file)

@@ -68,7 +68,6 @@ class Desk:
             clock=self.clock,
             window=10.0,
             project="project",
-            worker="1",
             random=random.Random(0).getrandbits,
             report=lambda name, count: self.counts.update({name: count}),
         )

@@ -41,7 +41,7 @@ class Desk:
         self.clock = ManualClock(monotonic=1000.0)
         self.store = Elsewhere(self.clock)
         self.ledger = GroupLedger(
-            self.store, clock=self.clock, window=10.0, project="project", worker="1",
+            self.store, clock=self.clock, window=10.0, project="project",
             random=random.Random(0).getrandbits,
         )  # fmt: skip
 

@@ -7,9 +7,7 @@ imported here and not before. The parts know each other only through the small i
 from __future__ import annotations
 
 import hashlib
-import os
 import random
-import secrets
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -126,7 +124,6 @@ def _ledger(settings: Settings, diagnostics: Diagnostics, clock: Clock, request_
         request_life=request_life,
         group_interval=settings.group_interval,
         project=project_of(settings),
-        worker=f"{os.getpid()}-{secrets.token_hex(4)}",
         random=random.SystemRandom().getrandbits,
         report=diagnostics.note,
         max_groups=settings.ledger_max_groups,

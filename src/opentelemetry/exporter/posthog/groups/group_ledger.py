@@ -65,10 +65,8 @@ class GroupLedger:
         request_life: float = 60.0,
         group_interval: float = 30.0,
         project: str,
-        worker: str,
         random: Callable[[int], int],
         report: Callable[[str, int], None] = lambda name, count: None,
-        service: str = "",
         max_groups: int = KNOWN_GROUPS,
         pocket_groups: int = POCKET_GROUPS,
         pocket_file: PocketFile | None = None,
@@ -81,8 +79,6 @@ class GroupLedger:
         self._clock = clock
         self._random = random
         self._report = report
-        self._worker = worker
-        self._service = service
         self._max_groups = max_groups
         self._pocket_groups = pocket_groups
         self._file = pocket_file
