@@ -216,9 +216,10 @@ OPTIONS: tuple[Option, ...] = (
     ),
     _switch(
         "feature_flags", Topic.SELECTION,
-        "Makes `$feature_flag_called` of the log event `feature_flag.evaluation`, and adds `$feature/<key>` to "
-        "events whose signal evaluated flags.",
-        "Experiments count it as exposure. Leave it off where PostHog's own SDK evaluates, which sends it too.",
+        "Makes `$feature_flag_called` of the log event `feature_flag.evaluation`, and adds `$feature/<key>` "
+        "to events whose signal evaluated flags.",
+        "Experiments count it as exposure. Leave it off where PostHog's own SDK evaluates, which sends it "
+        "too.",
     ),
     _switch(
         "dry_run", Topic.SELECTION, "Selects, translates and counts, and sends nothing.", "Nothing arrives.",
