@@ -64,7 +64,6 @@ def test_what_is_not_at_rest_is_never_forgotten(ending: dict[str, float] | None)
     else:
         desk.deliver(saw(1, ORG, plan="team"), **ending)
     assert desk.standing(1, OTHER, "team") is Standing.FULL
-    assert desk.store.counts().full == 1
     assert list(desk.store.groups()) == [ORG]
     desk.clock.advance(51.0)
     assert desk.standing(2, OTHER, "team") is (Standing.FULL if ending is None else Standing.PENDING)

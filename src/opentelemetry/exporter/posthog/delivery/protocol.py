@@ -26,10 +26,6 @@ class Protocol:
         """The wire for the next request."""
         return self._settled if self._settled is not None else self._v1
 
-    @property
-    def is_settled(self) -> bool:
-        return self._settled is not None
-
     def learn(self, spoken: Wire, answer: Response | NoAnswer, judgement: Judgement | None) -> bool:
         """Take in an answer to a request over ``spoken``. True: send it again at once, over legacy."""
         if spoken is not self._v1 or judgement is None or isinstance(answer, NoAnswer):

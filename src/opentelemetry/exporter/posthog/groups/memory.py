@@ -67,7 +67,7 @@ class MemoryStore:
         self._resting: dict[Group, int] = {}  # open groups without anything to send, and when to try to pack
         self._state = StoreState(self._now())
         self._sent = self._saved = 0
-        self._evicted = self._full = 0
+        self._evicted = 0
 
     def _now(self) -> int:
         return self._offset + int(self._clock.monotonic() * 1e6)
@@ -85,7 +85,6 @@ class MemoryStore:
         group = sighting.group
         state = self._take(group)
         if state is None and not self._make_room(now):
-            self._full += 1
             return Seen(group, dict.fromkeys(sighting.entries, Answer(Standing.FULL)))
         healing = healing_of(group)
         state, answers = ledger.observe(state, sighting.entries, self._state, now, terms, healing=healing)
@@ -234,8 +233,8 @@ class MemoryStore:
 
     def counts(self) -> StoreCounts:
         with self._lock:
-            counts = StoreCounts(self._evicted, self._full)
-            self._evicted = self._full = 0
+            counts = StoreCounts(self._evicted)
+            self._evicted = 0
             return counts
 
     def totals(self) -> StoreTotals:

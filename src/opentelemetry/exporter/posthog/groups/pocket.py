@@ -217,6 +217,3 @@ class Pocket:
         """Values let go since this was last asked."""
         count, self.unspeakable = self.unspeakable, 0
         return count
-
-    def clear(self) -> None:
-        self._held.clear()

@@ -76,7 +76,6 @@ class StoreCounts(NamedTuple):
     """What happened inside a store since it was last asked."""
 
     evicted: int = 0
-    full: int = 0  # observations let go because no group could be evicted
     warnings: tuple[str, ...] = ()  # what its operator should hear once
 
 
