@@ -93,7 +93,7 @@ test-floor: system-packages $(FLOOR)/.stamp
 	$(FLOOR)/bin/python -m pytest -m 'not long and not newest' tests/floor tests/contracts tests/unit \
 		tests/e2e/test_ways_of_use.py $(PYTEST_ARGS)
 
-# The ledger writes no JSON of this kind; SLIM_TESTS="tests/property tests/contracts tests/faults" runs more.
+# SLIM_TESTS="tests/property tests/contracts tests/unit/testing tests/faults tests/fleet" runs more, as CI does beside.
 test-slim: system-packages $(SLIM)/.stamp
 	@for package in orjson zstandard; do \
 		! $(SLIM)/bin/python -c "import $$package" 2>/dev/null || { echo "$$package is installed here"; exit 1; }; done
