@@ -115,6 +115,18 @@ def test_shutdown_of_a_memory_ledger_sends_what_cools_as_its_last_act() -> None:
     assert lab.stats.notes["sent_early"] == 1
 
 
+def test_after_shutdown_nothing_is_claimed_any_more() -> None:
+    lab = Lab(life=60.0, max_retries=0)
+    lab.double.fail(Fault(reset="after"))
+    lab.export(lab.says(1, plan="team"))
+    lab.pipeline.shutdown(5.0)
+    sent = len(lab.double.identifies)
+    lab.clock.advance(120.0)
+    assert lab.pipeline.force_flush(5.0) is False
+    assert lab.pipeline.tend() is None
+    assert len(lab.double.identifies) == sent
+
+
 def test_a_uuid_repeated_within_a_batch_is_dropped_by_us_and_counted() -> None:
     lab = Lab()
     twice = {"organization.id": "org_1", "posthog.idempotency_key": "evt_7"}

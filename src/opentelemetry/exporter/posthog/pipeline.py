@@ -155,6 +155,8 @@ class Pipeline:
         if not self._running.wait(timeout):
             return False
         with self._running():
+            if self._closed:
+                return False
             self._flush_groups(deadline)
             if self._drainer is not None:
                 self._drainer.drain_once(self._end_of_round(deadline))
@@ -172,10 +174,10 @@ class Pipeline:
 
     def tend(self) -> float | None:
         """Do what no export may come for. Seconds until the next call is due, None when nothing waits."""
-        if self._closed:
-            return None
         deadline = self._clock.monotonic() + self._settings.timeout
         with self._running():
+            if self._closed:  # looked at inside: a shutdown waits for who came before it, and only for them
+                return None
             self._carrier.carry((), self._ledger.tend(), deadline)
             drain_again = self._drainer.tend(deadline) if self._drainer is not None else None
         self._pass_notices_on()
