@@ -86,7 +86,7 @@ def posthog_capture(
     from .capturing import capturing
     from .faults import Fault
 
-    marked = _marked(request.node)
+    marked = _marked(request.node)  # pyright: ignore[reportUnknownMemberType]  # pytest gives it no type
     status: int | None = marked.pop("host_status", None)
     with capturing(**{**posthog_options, **marked}) as captured:
         if status is not None:
