@@ -91,9 +91,14 @@ def test_a_group_counts_as_unsaved_until_the_store_has_taken_all_of_it() -> None
     assert pocket.unsaved == 1
     asked = {name: entry.stamp for one in pocket.sightings([ORG]) for name, entry in one.entries.items()}
     pending = {name: Answer(Standing.PENDING, stamp) for name, stamp in asked.items()}
+    assert not pocket.is_safe
     pocket.answered(ORG, asked, pending)
     assert (pocket.unsaved, len(pocket)) == (0, 1)
+    assert pocket.is_safe
     pocket.all_unsaved()
+    assert not pocket.is_safe
+    pocket.put_on_disk(pocket.sightings([ORG]))
+    assert pocket.is_safe
     assert pocket.unsaved == 1
 
 

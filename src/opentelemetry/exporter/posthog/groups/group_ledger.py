@@ -357,7 +357,7 @@ class GroupLedger:
             return not self._unsafe()
 
     def _unsafe(self) -> bool:
-        return self._store.durable and bool(self._pocket.unsafe_groups())
+        return self._store.durable and not self._pocket.is_safe
 
     def clean(self) -> bool:
         """Whether a kill now would lose nothing: all acknowledged, or taken by a store that survives."""

@@ -209,6 +209,11 @@ class Pocket:
     def unsaved(self) -> int:
         return sum(held.unsaved for held in self._held.values())
 
+    @property
+    def is_safe(self) -> bool:
+        """Whether a kill now would lose nothing of it. Asked after each export, however much is held."""
+        return not any(held.unsaved and not held.is_safe for held in self._held.values())
+
     def unsafe_groups(self) -> list[Group]:
         """Those of which a kill now would lose something."""
         return [group for group, held in self._held.items() if not held.is_safe]
