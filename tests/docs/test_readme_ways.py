@@ -13,7 +13,6 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -151,17 +150,25 @@ def test_the_way_by_a_declarative_file(double: PostHogDouble, tmp_path: Path) ->
     assert {event.groups.get("organization") for event in double.events} - {None}
 
 
-def test_the_way_in_plain_python(double: PostHogDouble) -> None:
-    in_python, _ = blocks("python")
-    names: dict[str, Any] = {}
-    exec(compile(pointed_at(double, in_python), "README.md", "exec", dont_inherit=True), names)
-    from opentelemetry.exporter.posthog import organization
+USED = """
+from opentelemetry.exporter.posthog import organization
 
-    with organization("org_42", name="Acme Inc."):
-        names["provider"].get_tracer("shop").start_span("order paid").end()
-    names["provider"].shutdown()
-    assert [(event.name, event.groups["organization"]) for event in own(double)] == [("order paid", "org_42")]
+with organization("org_42", name="Acme Inc."):
+    trace.get_tracer("shop").start_span("order paid").end()
+    _logs.get_logger("shop").emit(event_name="invoice sent")
+"""
+
+
+def test_the_way_in_plain_python(double: PostHogDouble, tmp_path: Path) -> None:
+    in_python, _ = blocks("python")
+    (tmp_path / "app.py").write_text(pointed_at(double, in_python) + USED)
+    done = run(["python", tmp_path / "app.py"], {})
+    assert done.returncode == 0, done.stderr
+    assert {(event.name, event.groups["organization"]) for event in own(double)} == {
+        ("order paid", "org_42"), ("invoice sent", "org_42"),
+    }  # fmt: skip
     assert double.organization("org_42").properties == {"name": "Acme Inc."}
+    assert double.organization("org_42").updates == 1, "both exporters share one ledger"
 
 
 def own(double: PostHogDouble) -> list[StoredEvent]:
