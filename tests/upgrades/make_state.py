@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 import time
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import SimpleLogRecordProcessor
@@ -27,8 +29,21 @@ KEY = "phc_upgrades"
 """State files belong to a host and a key; whoever opens these must name the same."""
 
 
+NOBODY = "redis://127.0.0.1:1/0"
+"""A Redis ledger that nobody can reach: what it would be told waits on disk."""
+
+
 def make(folder: Path) -> None:
     folder.mkdir(mode=0o700, parents=True)
+    made = make_events_and_ledger(folder)
+    made["for_redis"] = make_observations(folder)
+    (folder / "made.json").write_text(json.dumps(made, indent=2) + "\n")
+    for path in folder.iterdir():
+        if path.suffix not in (".db", ".json"):
+            path.unlink()  # locks and logs, empty once nobody has the files open
+
+
+def make_events_and_ledger(folder: Path) -> dict[str, Any]:
     with PostHogDouble.listening(PORT) as posthog:
         provider = LoggerProvider(shutdown_on_exit=False)
         exporter = PostHogLogExporter(
@@ -59,16 +74,30 @@ def make(folder: Path) -> None:
         say(4, 90, "acme", name="Acme Inc.", plan="business")
         provider.shutdown()
         assert posthog.organization("acme").properties == delivered
-    made = {
+    return {
         "version": version("opentelemetry-exporter-posthog"),
         "made_ns": made_ns,
         "delivered": {"numbers": [1], "acme": dict(delivered)},
         "waiting": {"numbers": [2, 3, 4], "acme": {"plan": "business"}, "globex": {"name": "Globex"}},
     }
-    (folder / "made.json").write_text(json.dumps(made, indent=2) + "\n")
-    for path in folder.iterdir():
-        if path.suffix not in (".db", ".json"):
-            path.unlink()  # locks and logs, empty once nobody has the files open
+
+
+def make_observations(folder: Path) -> dict[str, Any]:
+    """``observations.db``: PostHog is there, the ledger is not."""
+    with tempfile.TemporaryDirectory() as name, PostHogDouble.listening(PORT) as posthog:
+        provider = LoggerProvider(shutdown_on_exit=False)
+        exporter = PostHogLogExporter(
+            api_key=KEY, host=posthog.url, outbox=name, ledger=NOBODY, timeout_millis=2_000
+        )
+        provider.add_log_record_processor(SimpleLogRecordProcessor(exporter))
+        for key, label in (("initech", "Initech"), ("hooli", "Hooli")):
+            provider.get_logger("upgrades").emit(
+                event_name="order placed", attributes={"organization.id": key, "organization.name": label}
+            )
+        provider.shutdown()
+        assert not posthog.identifies
+        Path(name, "observations.db").rename(folder / "observations.db")
+    return {"initech": {"name": "Initech"}, "hooli": {"name": "Hooli"}}
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from opentelemetry.sdk._logs.export import SimpleLogRecordProcessor
 
 from opentelemetry.exporter.posthog import PostHogLogExporter
 from opentelemetry.exporter.posthog.delivery.outbox_tables import SCHEMA as OUTBOX
+from opentelemetry.exporter.posthog.groups.pocket_file import SCHEMA as OBSERVATIONS
 from opentelemetry.exporter.posthog.groups.redis import KEYS_VERSION
 from opentelemetry.exporter.posthog.groups.sqlite import SCHEMA as LEDGER
 from opentelemetry.exporter.posthog.settings.model import Settings
@@ -85,6 +86,27 @@ def test_what_an_older_version_left_is_delivered_and_known(release: str, tmp_pat
     ]
 
 
+@pytest.mark.parametrize("release", RELEASES)
+def test_what_an_older_version_kept_for_redis_reaches_it(release: str, tmp_path: Path) -> None:
+    state, made = left_by(release, tmp_path)
+    (state / "outbox.db").unlink()
+    with running_redis() as server:
+        host = f"http://127.0.0.1:{PORT}"
+        lab = Lab(settings=Settings(api_key=KEY, host=host, outbox=str(state), ledger=server.url))
+        for _ in range(3):
+            lab.clock.advance(60)
+            lab.pipeline.tend()
+        lab.pipeline.shutdown(5.0)
+
+    assert {key: dict(lab.double.organization(key).properties) for key in made["for_redis"]} == made[
+        "for_redis"
+    ]
+    with sqlite3.connect(state / "observations.db") as connection:
+        assert connection.execute("SELECT count(*) FROM observed").fetchone() == (0,)
+    connection.close()
+    assert version_of(state / "observations.db") == OBSERVATIONS.version
+
+
 def said(made: dict[str, Any], seconds_before: int, organization: str, **properties: str) -> Any:
     time_ns = made["made_ns"] - seconds_before * SECOND_NS
     attributes = {"organization.id": organization}
@@ -92,7 +114,9 @@ def said(made: dict[str, Any], seconds_before: int, organization: str, **propert
     return a_log("order placed", attributes, timestamp=time_ns, observed_ns=made["made_ns"] + SECOND_NS)
 
 
-@pytest.mark.parametrize(("file", "schema"), [("outbox.db", OUTBOX), ("ledger.db", LEDGER)])
+@pytest.mark.parametrize(
+    ("file", "schema"), [("outbox.db", OUTBOX), ("ledger.db", LEDGER), ("observations.db", OBSERVATIONS)]
+)
 def test_every_schema_that_was_ever_released_has_a_file_here(file: str, schema: Any) -> None:
     found = {version_of(DATA / release / file) for release in RELEASES}
 
