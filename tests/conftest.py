@@ -26,6 +26,11 @@ hypothesis.settings.load_profile("any pace")
 
 forget_settings()  # before any test module is imported: the SDK reads some variables at import
 
+from opentelemetry.exporter.posthog.context import configure  # noqa: E402 - see above
+from opentelemetry.exporter.posthog.settings.model import GroupRule  # noqa: E402
+
+ORGANIZATION = GroupRule(type="organization", attribute="organization.id", prefix="organization.")
+
 
 @pytest.fixture(autouse=True)
 def clean_environment() -> Iterator[None]:
@@ -33,6 +38,14 @@ def clean_environment() -> Iterator[None]:
     forget_settings()
     yield
     forget_settings()
+
+
+@pytest.fixture(autouse=True)
+def default_naming() -> Iterator[None]:
+    """Which attributes carry which group is the process's: what one test says must not hold for the next."""
+    configure([ORGANIZATION], propagate=False, trust=False)
+    yield
+    configure([ORGANIZATION], propagate=False, trust=False)
 
 
 def pytest_report_header() -> str:

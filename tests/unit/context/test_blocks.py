@@ -23,8 +23,7 @@ from opentelemetry.exporter.posthog import group, organization, user
 from opentelemetry.exporter.posthog.context import configure, current_scope
 from opentelemetry.exporter.posthog.context.blocks import _log
 from opentelemetry.exporter.posthog.settings.model import GroupRule
-
-from .conftest import ORGANIZATION
+from tests.conftest import ORGANIZATION
 
 AT = datetime(2026, 11, 23, 14, 1, 24, 916575, tzinfo=timezone.utc)
 AT_NS = 1_795_442_484_916_575_000

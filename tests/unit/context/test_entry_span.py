@@ -13,9 +13,8 @@ from opentelemetry.exporter.posthog import PostHogGroupProcessor, group, organiz
 from opentelemetry.exporter.posthog.context import configure
 from opentelemetry.exporter.posthog.context.stamps import groups_of_span
 from opentelemetry.exporter.posthog.settings.model import GroupRule
+from tests.conftest import ORGANIZATION
 from tests.signal_capture import Signals
-
-from .conftest import ORGANIZATION
 
 REMOTE = trace.set_span_in_context(
     NonRecordingSpan(SpanContext(1, 2, is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED)))
