@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from opentelemetry.exporter.posthog.groups import ledger
-from opentelemetry.exporter.posthog.groups.stamp import PRESENCE
+from opentelemetry.exporter.posthog.groups.stamp import PRESENCE, times_of
 from opentelemetry.exporter.posthog.groups.state import (
     DAY,
     SECOND,
@@ -22,7 +22,7 @@ from opentelemetry.exporter.posthog.groups.state import (
     Standing,
     StoreState,
 )
-from opentelemetry.exporter.posthog.groups.store import Call, Sighting, healing_of
+from opentelemetry.exporter.posthog.groups.store import Call, Late, Sighting, healing_of
 from opentelemetry.exporter.posthog.model import Group
 from tests.ledger_kit import (
     CALL,
@@ -559,3 +559,98 @@ def test_the_totals_are_those_of_all_processes(shared: StoreLab) -> None:
     shared.store.observe([saw(1, group) for group in groups], Call(TERMS, sent=1))
     shared.open().observe([saw(1)], Call(TERMS, sent=1, saved=5))
     assert shared.open().totals()[:2] == (2, 5)
+
+
+# -- late news: what a process let go by itself -----------------------------------------------------
+
+
+def late(group: Group = ORG, **stamps: str) -> Call:
+    return Call(TERMS, late=[Late(group, stamps)])
+
+
+def test_late_news_raises_the_newest_ignored_time_and_nothing_else(lab: StoreLab) -> None:
+    lab.settle(granted(lab.grant_of(saw(9, plan="team", name="Acme"))), Ending.DELIVERED)
+    before = lab.state()
+    for at in (7, 8, 6):
+        reply = lab.store.sweep(late(plan=stamp(at, "free"), nobody=stamp(at, 1)))
+        assert list(reply.seen) == []
+        assert not reply.lost
+    assert lab.state() == ledger.note(before, {"plan": stamp(8, "free")})
+    assert lab.state().properties["plan"].history.ignored == times_of(stamp(8, "free"))
+
+
+def test_late_news_that_is_newer_than_what_the_store_wants_or_the_same_value_is_none(lab: StoreLab) -> None:
+    lab.settle(granted(lab.grant_of(saw(9, plan="team"))), Ending.DELIVERED)
+    before = lab.state()
+    for no_news in (stamp(10, "pro"), stamp(9, "team"), stamp(8, "team")):
+        assert list(lab.store.sweep(late(plan=no_news)).seen) == []
+    assert lab.state() == before
+
+
+def test_late_news_rides_on_the_call_that_tells_of_the_newer(lab: StoreLab) -> None:
+    reply = lab.store.observe([saw(9, plan="team")], late(plan=stamp(8, "free")))
+    assert content(reply.seen[0].grant) == {"plan": '"team"'}
+    assert lab.state().properties["plan"].history.ignored == times_of(stamp(8, "free"))
+    lab.store.settle([(ORG, ended(granted(reply.seen[0].grant), Ending.DELIVERED))], late(plan=stamp(8, "x")))
+    assert ledger.is_clean(lab.state())
+
+
+def test_late_news_of_a_group_never_seen_makes_none_and_sends_nothing(lab: StoreLab) -> None:
+    assert list(lab.store.sweep(late(OTHER, plan=stamp(8, "free"))).seen) == []
+    assert list(lab.store.groups()) == []
+    assert lab.store.waiting(TERMS) == (0, None)
+
+
+def test_late_news_after_a_loss_creates_nothing_and_sends_nothing(shared: StoreLab) -> None:
+    shared.settle(granted(shared.grant_of(saw(LATER, plan="team"))), Ending.DELIVERED)
+    assert shared.lose is not None
+    shared.lose()
+    shared.store.sweep(late(plan=stamp(LATER - 1, "free")))
+    assert shared.store.show(ORG) is None
+    shared.advance(70.1)
+    shared.store.sweep(late(plan=stamp(LATER - 1, "free")))
+    assert list(shared.store.groups()) == []
+    assert shared.sweep() == []
+
+
+def test_late_news_does_not_keep_a_group_for_longer(shared: StoreLab) -> None:
+    shared.settle(granted(shared.grant_of(saw(1, plan="team"))), Ending.DELIVERED)
+    waiting = shared.store.waiting(TERMS)
+    shared.store.sweep(late(plan=stamp(0, "free")))
+    assert shared.store.waiting(TERMS) == waiting
+    assert shared.sweep() == []
+
+
+def test_late_news_of_many_groups_is_taken_by_one_call(lab: StoreLab) -> None:
+    groups = [Group("organization", f"org_{i}") for i in range(200)]
+    lab.see(*(saw(9, group, plan="team") for group in groups), saw(9, OTHER, **{"naïve 名": "x"}))
+    call = Call(
+        TERMS,
+        late=[
+            *(Late(group, {"plan": stamp(8, "free")}) for group in groups),
+            Late(OTHER, {"naïve 名": stamp(8, "y")}),
+        ],
+    )
+    lab.see(saw(9, plan="team"))
+    lab.store.observe([saw(9, plan="team")], call)
+    assert all(
+        lab.state(group).properties["plan"].history.ignored == times_of(stamp(8, "free")) for group in groups
+    )
+    assert lab.state(OTHER).properties["naïve 名"].history.ignored == times_of(stamp(8, "y"))
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(said=st.lists(SIGHTINGS, min_size=1, max_size=3), then=SIGHTINGS)
+def test_late_news_does_what_the_pure_rule_says(
+    lab: StoreLab, said: list[dict[str, Entry]], then: dict[str, Entry]
+) -> None:
+    lab.begin_anew()
+    for entries in said:
+        lab.see(Sighting(ORG, {PRESENCE: presence(), **entries}))
+    before = lab.state()
+    stamps = {name: entry.stamp for name, entry in then.items()}
+    lab.store.settle([(OTHER, ended(NOBODYS, Ending.DELIVERED))], late(**stamps))
+    assert lab.state() == ledger.note(before, stamps)
+
+
+NOBODYS = Grant(1, {}, first_sight=False, took=False)

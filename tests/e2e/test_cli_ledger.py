@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -60,8 +61,9 @@ class Desk:
     def properties(self, key: str = "org_1") -> dict[str, dict[str, Any]]:
         return {known["name"]: known for known in self.json("show", key)["properties"]}
 
-    def service_sees(self, at: int, number: int = 1, **properties: Any) -> None:
-        """The service starts, exports one event of ``at`` seconds after the tests' epoch, and ends."""
+    @contextmanager
+    def service(self, number: int = 1) -> Iterator[Callable[..., None]]:
+        """The service starts, exports events of so many ms after the tests' epoch, one by one, and ends."""
         exporter = PostHogLogExporter(
             host=self.double.url,
             api_key=self.env["OTEL_EXPORTER_POSTHOG_API_KEY"],
@@ -69,19 +71,20 @@ class Desk:
             timeout_millis=2_000,
             max_retries=0,
         )
-        about = {f"organization.{name}": value for name, value in properties.items()}
-        time_ns = EPOCH_NS + at * 1_000_000_000
-        exporter.export(
-            [
-                a_log(
-                    "seen",
-                    {"organization.id": f"org_{number}", **about},
-                    timestamp=time_ns,
-                    observed_ns=time_ns,
-                )
-            ]
-        )
+
+        def export(at_millis: int, **properties: Any) -> None:
+            about = {f"organization.{name}": value for name, value in properties.items()}
+            at = EPOCH_NS + at_millis * 1_000_000
+            named = {"organization.id": f"org_{number}", **about}
+            exporter.export([a_log("seen", named, timestamp=at, observed_ns=at)])
+
+        yield export
         exporter.shutdown()
+
+    def service_sees(self, at: int, number: int = 1, **properties: Any) -> None:
+        """The service starts, exports one event of ``at`` seconds after the tests' epoch, and ends."""
+        with self.service(number) as export:
+            export(at * 1_000, **properties)
 
     @property
     def identifies(self) -> int:
@@ -141,6 +144,16 @@ def test_show_tells_value_time_standing_and_what_was_too_old(desk: Desk) -> None
     known = desk.properties()["plan"]
     assert (known["value"], known["confirmed"], known["state"]) == ("team", True, "confirmed")
     assert known["last_older"] < known["time"]
+
+
+def test_show_tells_of_a_late_observation_that_the_process_itself_knew_to_be_older(desk: Desk) -> None:
+    with desk.service() as export:
+        export(9_000, plan="team")
+        export(8_200, plan="free")
+        assert desk.properties()["plan"]["last_older"] is None  # an export that changes nothing asks nobody
+    assert "ignored: older by 0.8 s" in desk.run("show", "org_1").stdout
+    assert desk.properties()["plan"]["value"] == "team"
+    assert desk.identifies == 1
 
 
 def test_what_posthog_has_not_acknowledged_is_shown_as_that(desk: Desk) -> None:

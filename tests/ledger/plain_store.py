@@ -172,6 +172,10 @@ class PlainStore:
         return self._shelf.rule.doubt(state, self._shelf.store, self._shelf.now())
 
     def _reply(self, seen: list[Seen], call: Call) -> Reply:
+        for late in call.late:
+            known = self._shelf.groups.get(late.group)
+            if known is not None:
+                self._shelf.groups[late.group] = ledger.note(known, late.stamps)
         if not self._shelf.rule.marks_before_the_call:
             self._mark(call)
         lost = self._birth not in (0, self._shelf.store.birth)

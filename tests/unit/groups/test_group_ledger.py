@@ -12,6 +12,7 @@ import pytest
 
 from opentelemetry.exporter.posthog.errors import LedgerError
 from opentelemetry.exporter.posthog.groups import GroupLedger, MemoryStore
+from opentelemetry.exporter.posthog.groups.stamp import times_of
 from opentelemetry.exporter.posthog.groups.state import Haste
 from opentelemetry.exporter.posthog.groups.store import SWEEP_LIMIT, Call, Reply, Sighting
 from opentelemetry.exporter.posthog.model import (
@@ -22,7 +23,7 @@ from opentelemetry.exporter.posthog.model import (
     Outcome,
     OutcomeKind,
 )
-from tests.ledger_kit import ORG
+from tests.ledger_kit import ORG, stamp
 from tests.manual_clock import EPOCH_NS, ManualClock
 
 ROUND = 36.1  # seconds: thirty and a fifth
@@ -210,3 +211,44 @@ def test_whatever_a_store_runs_into_costs_no_export() -> None:
     desk.store.observe = broken  # type: ignore[method-assign]
     assert desk.see(1, plan="team") == []
     assert desk.counts["ledger_down"] == 1
+
+
+def test_a_late_observation_asks_nobody_and_is_noted_by_the_next_round() -> None:
+    desk = Desk()
+    desk.deliver(desk.see(9, plan="team"))
+    desk.ledger.due_in()
+    desk.store.calls.clear()
+    for _ in range(3):
+        assert desk.see(8, plan="free") == []
+        assert not desk.ledger.something_waits()
+        assert desk.ledger.due_in() is None
+    assert not desk.store.calls
+    assert ignored(desk) == ""
+    desk.clock.advance(ROUND)
+    desk.see(8, plan="free")
+    assert desk.store.calls == {"sweep": 1}
+    assert ignored(desk) == times_of(stamp(8, "free"))
+
+
+def test_a_late_observation_of_one_batch_is_noted_by_the_call_that_tells_of_the_newer() -> None:
+    desk = Desk()
+    at = [EPOCH_NS + seconds * 1_000_000_000 for seconds in (9, 8)]
+    newer, late = (
+        Observation(ORG, t, t, {"plan": p}, "api") for t, p in zip(at, ("team", "free"), strict=True)
+    )
+    desk.deliver(desk.ledger.observe([newer, late]))
+    assert ignored(desk) == times_of(stamp(8, "free"))
+
+
+def test_a_flush_notes_what_was_late() -> None:
+    desk = Desk()
+    desk.deliver(desk.see(9, plan="team"))
+    desk.see(8, plan="free")
+    assert desk.ledger.flush(force=True) == []
+    assert ignored(desk) == times_of(stamp(8, "free"))
+
+
+def ignored(desk: Desk) -> str:
+    state = desk.store.show(ORG)
+    assert state is not None
+    return state.properties["plan"].history.ignored

@@ -72,6 +72,20 @@ def test_older_news_of_what_is_settled_end_here_too() -> None:
     assert process.sort_in([seen(3, plan="free", name="Acme")], 0).urgent == {ORG: None}
 
 
+def test_what_is_older_than_something_known_here_is_told_apart_as_late() -> None:
+    process = observed(seen(5, plan="team"))
+    late, same, newer = seen(3, plan="free"), seen(4, plan="team"), seen(6, plan="pro")
+    assert process.sort_in([late, same, newer], 0).late == [late]
+
+
+def test_what_is_older_than_something_that_waits_for_the_store_is_late_too() -> None:
+    process = observed()
+    late = seen(3, plan="free", name="Acme")
+    sorted_ = process.sort_in([seen(5, plan="team"), late, seen(2, seats=1), seen(6, plan="pro")], 0)
+    assert sorted_.late == [late]
+    assert set(stamps(process)) == {PRESENCE, "plan", "name", "seats"}
+
+
 def test_what_is_pending_is_not_known_and_stays_in_the_pocket() -> None:
     process = observed()
     process.sort_in([seen(5, plan="team")], 0)

@@ -11,10 +11,12 @@ import pytest
 from opentelemetry.exporter.posthog.errors import LedgerError
 from opentelemetry.exporter.posthog.groups.memory import MemoryStore
 from opentelemetry.exporter.posthog.groups.notices import Notices
-from opentelemetry.exporter.posthog.groups.store import Call, Reply
+from opentelemetry.exporter.posthog.groups.stamp import Digester
+from opentelemetry.exporter.posthog.groups.store import Call, Late, Reply
 from opentelemetry.exporter.posthog.groups.store_line import CLOCK_TOLERANCE, STORE_PAUSE, StoreLine
-from tests.ledger_kit import ORG, TERMS
-from tests.manual_clock import ManualClock
+from opentelemetry.exporter.posthog.model import Observation
+from tests.ledger_kit import ORG, TERMS, stamp
+from tests.manual_clock import EPOCH_NS, ManualClock
 
 
 class RemoteStore(MemoryStore):
@@ -32,6 +34,7 @@ class Desk:
         self.line = StoreLine(
             RemoteStore(self.clock),
             TERMS,
+            Digester("project"),
             clock=self.clock,
             notices=self.notices,
             count=lambda name, n: self.counts.update({name: n}),
@@ -100,6 +103,44 @@ def test_totals_are_told_with_the_next_call_that_is_answered_and_once() -> None:
     desk.ask()
     desk.ask()
     assert [(call.sent, call.saved) for call in desk.calls] == [(1, 42), (1, 42), (0, 0)]
+
+
+def seen(at: int, **properties: Any) -> Observation:
+    time_ns = EPOCH_NS + at * 1_000_000_000
+    return Observation(ORG, time_ns, time_ns, properties, "api")
+
+
+def test_late_news_is_told_with_the_next_call_that_is_answered_and_once() -> None:
+    desk = Desk()
+    desk.line.note([seen(7, plan="free"), seen(8, plan="pro"), seen(6, plan="old")])
+    assert desk.calls == []
+    desk.ask(LedgerError("down"))
+    desk.clock.advance(STORE_PAUSE)
+    desk.ask()
+    desk.ask()
+    told = (Late(ORG, {"plan": stamp(8, "pro")}),)
+    assert [call.late for call in desk.calls] == [told, told, ()]
+
+
+def test_late_news_that_comes_in_while_older_is_told_is_told_next() -> None:
+    desk = Desk()
+
+    def question(call: Call) -> Reply:
+        desk.line.note([seen(9, plan="newer")])
+        return desk.reply()
+
+    desk.line.note([seen(8, plan="pro")])
+    desk.line.ask(question)
+    desk.ask()
+    assert desk.calls[0].late == (Late(ORG, {"plan": stamp(9, "newer")}),)
+
+
+def test_a_child_tells_no_late_news_of_its_parent() -> None:
+    desk = Desk()
+    desk.line.note([seen(8, plan="pro")])
+    desk.line.start_afresh()
+    desk.ask()
+    assert desk.calls[0].late == ()
 
 
 @pytest.mark.parametrize("direction", [1, -1], ids=["the store is ahead", "the store is behind"])

@@ -91,7 +91,9 @@ class GroupLedger:
         self._grants = Grants(
             clock=clock, random=random, durable=store.durable, notices=self._notices, count=self._count
         )
-        self._line = StoreLine(store, self._terms, clock=clock, notices=self._notices, count=self._count)
+        self._line = StoreLine(
+            store, self._terms, self._digester, clock=clock, notices=self._notices, count=self._count
+        )
         self._start_afresh()
 
     def _start_afresh(self) -> None:
@@ -126,7 +128,9 @@ class GroupLedger:
         changed and no round is due.
         """
         with self._lock:
-            urgent, received, saved = self._observed.sort_in(observations, self._line.ahead_ns)
+            urgent, received, saved, late = self._observed.sort_in(observations, self._line.ahead_ns)
+        if late:
+            self._line.note(late)
         updates = self._ask(urgent, Haste.NONE) if urgent else []
         if self._must_tend():
             updates += self.tend()

@@ -479,6 +479,17 @@ elseif operation == "settle" then
       reply[#reply + 1] = { id, {}, {} }
     end
   end
+elseif operation == "note" then
+  for i = 4, #KEYS do
+    for n = 1, take_number() do
+      local name, stamp = take(), take()
+      local found = redis.call("HMGET", KEYS[i], "w:" .. name, "x:" .. name)
+      local want, history = found[1], found[2]
+      if want and compare(stamp, want) < 0 and digest_of(stamp) ~= digest_of(want) then
+        redis.call("HSET", KEYS[i], "x:" .. name, ignored(history, times_of(stamp)))
+      end
+    end
+  end
 elseif operation == "sweep" then
   local limit = take_number()
   local due = redis.call("ZRANGEBYSCORE", KEYS[2], "-inf", digits(now), "LIMIT", "0", digits(limit))

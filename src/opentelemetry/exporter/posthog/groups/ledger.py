@@ -132,14 +132,30 @@ def _merged(known: Property, name: str, entry: Entry, now: int, healing: int) ->
         history = known.history if same else _turned(known.history, entry.service, now)
         known = known._replace(want=entry.stamp, value=entry.value, history=history)
     elif not same:
-        ignored = max(known.history.ignored, times_of(entry.stamp))
-        return known._replace(history=known.history._replace(ignored=ignored))
+        return noted(known, entry.stamp)
     else:
         value = max(known.value or "", entry.value) if name == PRESENCE else entry.value
         known = known._replace(value=value)  # gives a lost value back
     if same and known.have not in (NEVER, UNKNOWN) and known.settled_at + healing < now:
         known = known._replace(have=NEVER, refused=False)
     return known
+
+
+def noted(known: Property, stamp: str) -> Property:
+    """An older observation of another value leaves its time behind, for people, and nothing else."""
+    if stamp >= known.want or digest_of(stamp) == digest_of(known.want):
+        return known
+    ignored = max(known.history.ignored, times_of(stamp))
+    return known._replace(history=known.history._replace(ignored=ignored))
+
+
+def note(group: GroupState, stamps: Mapping[str, str]) -> GroupState:
+    """What a process let go by itself. A property that is unknown here, after a loss say, stays unknown."""
+    properties = {
+        name: noted(known, stamps[name]) if name in stamps else known
+        for name, known in group.properties.items()
+    }
+    return group._replace(properties=properties)
 
 
 def _turned(history: History, service: str, now: int) -> History:

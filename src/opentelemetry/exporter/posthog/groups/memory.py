@@ -79,7 +79,8 @@ class MemoryStore:
     ) -> Reply:
         with self._lock:
             now = self._begin(call)
-            return self._reply([self._observe(one, call.terms, now, claim, haste) for one in sightings], now)
+            seen = [self._observe(one, call.terms, now, claim, haste) for one in sightings]
+            return self._reply(seen, call, now)
 
     def _observe(self, sighting: Sighting, terms: Terms, now: int, claim: bool, haste: Haste) -> Seen:
         group = sighting.group
@@ -97,7 +98,8 @@ class MemoryStore:
     def settle(self, ends: Sequence[tuple[Group, Settlement]], call: Call) -> Reply:
         with self._lock:
             now = self._begin(call)
-            return self._reply([self._settle(group, end, call.terms, now) for group, end in ends], now)
+            seen = [self._settle(group, end, call.terms, now) for group, end in ends]
+            return self._reply(seen, call, now)
 
     def _settle(self, group: Group, end: Settlement, terms: Terms, now: int) -> Seen:
         state = self._take(group)
@@ -115,12 +117,13 @@ class MemoryStore:
                 group = heapq.heappop(self._due)[1]
                 del self._due_of[group]
                 due.append(group)
-            return self._reply(self._grant(due, call.terms, now, Haste.NONE), now)
+            return self._reply(self._grant(due, call.terms, now, Haste.NONE), call, now)
 
     def last_act(self, call: Call) -> Reply:
         with self._lock:
             now = self._begin(call)
-            return self._reply(self._grant(list(self._due_of), call.terms, now, Haste.LAST_ACT), now)
+            seen = self._grant(list(self._due_of), call.terms, now, Haste.LAST_ACT)
+            return self._reply(seen, call, now)
 
     def _grant(self, groups: Sequence[Group], terms: Terms, now: int, haste: Haste) -> list[Seen]:
         seen: list[Seen] = []
@@ -141,7 +144,11 @@ class MemoryStore:
         self._saved += call.saved
         return now
 
-    def _reply(self, seen: list[Seen], now: int) -> Reply:
+    def _reply(self, seen: list[Seen], call: Call, now: int) -> Reply:
+        for late in call.late:
+            state = self._open.get(late.group)  # a packed one has no history
+            if state is not None:
+                self._open[late.group] = ledger.note(state, late.stamps)
         return Reply(seen, now)
 
     # -- what is kept -------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ class Sorted(NamedTuple):
     urgent: dict[Group, None]  # of which the store must hear now
     received: int
     saved: int  # observations that said nothing new
+    late: list[Observation]  # of which something newer was known here, so that no store hears of them
 
 
 class Observed:
@@ -34,6 +35,7 @@ class Observed:
         known, pocket = self.known, self.pocket
         moments, touched = known.moments, known.touched
         urgent: dict[Group, None] = {}
+        late: list[Observation] = []
         received = news = 0
         for observation in observations:
             received += 1
@@ -50,12 +52,15 @@ class Observed:
                     touched[print_] = observation
                 continue
             if known.covers(group, moment, properties):
+                late.append(observation)
                 continue
             news += 1
             self._carry_over(known.drop(group))
+            if pocket.holds_newer(group, moment, properties):
+                late.append(observation)
             pocket.add(print_, observation)
             urgent[group] = None
-        return Sorted(urgent, received, received - news)
+        return Sorted(urgent, received, received - news, late)
 
     def carry_touches(self) -> None:
         """Newer times of unchanged values go into the pocket too."""

@@ -133,6 +133,14 @@ class Pocket:
             held.entries[name] = entry
             held.unsaved = True
 
+    def holds_newer(self, group: Group, moment: Moment, names: Iterable[str]) -> bool:
+        """Whether something of this observation would end here, since a newer value waits for the store."""
+        held = self._held.get(group)
+        return held is not None and any(
+            (entry := held.entries.get(name)) is not None and moment < moment_of(entry.stamp)
+            for name in names
+        )
+
     def restore(self, sighting: Sighting) -> None:
         """Something that an earlier life, or this one, has put on disk."""
         held = self._held.get(sighting.group)

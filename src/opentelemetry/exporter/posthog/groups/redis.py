@@ -20,7 +20,7 @@ from zlib import crc32
 from ..errors import LedgerError
 from ..model import Group
 from .redis_client import Command, ScriptServer, explained
-from .redis_values import ended, flag, group_of, id_of, observed, seen_of, state_of, text
+from .redis_values import ended, flag, group_of, id_of, noted, observed, seen_of, state_of, text
 from .state import GroupState, Haste, Settlement, Terms
 from .store import SWEEP_LIMIT, Call, Reply, Seen, Sighting, StoreCounts, StoreTotals, StoreWaiting
 
@@ -129,7 +129,8 @@ class RedisStore:
     # -- talking to the server ----------------------------------------------------------------------
 
     def _ask(self, parts: Sequence[_Part], call: Call) -> Reply:
-        """Send all parts; what came back of those that were answered."""
+        """Send all parts, late news behind them; what came back of those that were answered."""
+        parts = [*parts, *self._parts("note", [], [(late.group, noted(late)) for late in call.late])]
         told = call._replace(sent=0, saved=0)  # once a round trip
         with self._lock:
             self._contradicted.update(map(_shard, call.contradicted))
@@ -141,7 +142,8 @@ class RedisStore:
         now, failure = 0, None
         for part, answer in zip(parts, answers, strict=True):
             if isinstance(answer, Exception):
-                failure = explained(answer)
+                if part.operation != "note":  # nobody need wait because of what only people want to know
+                    failure = explained(answer)
                 continue
             store_now, birth, groups = cast("tuple[bytes, bytes, list[Any]]", answer)
             now = max(now, int(store_now))

@@ -10,7 +10,7 @@ from .state import QUIET_HISTORY, Answer, Grant, GroupState, History, Property, 
 from .store import Seen, healing_of
 
 if TYPE_CHECKING:
-    from .store import Sighting
+    from .store import Late, Sighting
 
 _SEPARATOR: Final = "\x1f"
 
@@ -41,6 +41,13 @@ def observed(one: Sighting) -> list[str | int]:
     for name, entry in one.entries.items():
         service = entry.service.replace(_SEPARATOR, " ")
         arguments += [raw_of(name), entry.stamp, entry.value, raw_of(service)]
+    return arguments
+
+
+def noted(late: Late) -> list[str | int]:
+    arguments: list[Any] = [len(late.stamps)]
+    for name, stamp in late.stamps.items():
+        arguments += [raw_of(name), stamp]
     return arguments
 
 

@@ -148,6 +148,8 @@ class SqliteStore:
             lost = contradicted or (bool(known) and known != met.birth)
             work = _Work(tables, moments, met, call.terms, lost=lost)
             yield work
+            for late in call.late:
+                tables.note(late.group, late.stamps, moments)
             work.keep_floor()
         with self._lock:
             self._birth = met.birth

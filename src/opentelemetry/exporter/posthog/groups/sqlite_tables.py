@@ -196,6 +196,17 @@ class Tables:
                     ),
                 )
 
+    def note(self, group: Group, stamps: Mapping[str, str], moments: Moments) -> None:
+        """Late news of a group, for people: the group itself is neither made nor touched."""
+        before = self.read(group, moments)
+        if before is None:
+            return
+        (group_id,) = self._ask(
+            "SELECT id FROM ledger_group WHERE type = ? AND key = ?",
+            (sql_text(group.type), sql_text(group.key)),
+        ).fetchone()
+        self._write_properties(group_id, before.properties, ledger.note(before, stamps).properties)
+
     def delete(self, group: Group) -> None:
         (group_id,) = self._ask(
             "DELETE FROM ledger_group WHERE type = ? AND key = ? RETURNING id",

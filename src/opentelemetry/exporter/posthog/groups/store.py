@@ -22,6 +22,13 @@ SWEEP_LIMIT: Final = 32
 """Groups one sweep takes up: a script over more holds a Redis for longer than its other users like."""
 
 
+class Late(NamedTuple):
+    """Older observations of one group that a process let go by itself."""
+
+    group: Group
+    stamps: Mapping[str, str]  # by property
+
+
 class Call(NamedTuple):
     """What every call to a store carries."""
 
@@ -31,6 +38,7 @@ class Call(NamedTuple):
     )  # of which older stamps were answered than before: a restored copy
     sent: int = 0  # updates that arrived, and observations that needed none, since the last call
     saved: int = 0
+    late: Sequence[Late] = ()  # for people, noted once the call has done what it asks (``ledger.note``)
 
 
 class Sighting(NamedTuple):

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from ..errors import LedgerError, PostHogExporterError
+from .late import LateNews
 from .notices import Notice, Notices
 from .store import Call, LedgerStore, Reply
 
 if TYPE_CHECKING:
     from ..clock import Clock
-    from ..model import Group
+    from ..model import Group, Observation
+    from .stamp import Digester
     from .state import Terms
 
 T = TypeVar("T")
@@ -35,6 +37,7 @@ class StoreLine:
         self,
         store: LedgerStore,
         terms: Terms,
+        digester: Digester,
         *,
         clock: Clock,
         notices: Notices,
@@ -45,10 +48,12 @@ class StoreLine:
         self._clock = clock
         self._notices = notices
         self._count = count
+        self._late = LateNews(digester)
         self.start_afresh()
 
     def start_afresh(self) -> None:
-        self._lock = threading.Lock()  # guards the next two lines
+        self._lock = threading.Lock()  # guards the next three lines
+        self._late.clear()
         self._contradicted: set[Group] = set()
         self._sent = self._saved = 0  # that the store's totals do not hold yet
         self.ahead_ns = 0
@@ -70,23 +75,30 @@ class StoreLine:
             self._sent += sent
             self._saved += saved
 
+    def note(self, late: Iterable[Observation]) -> None:
+        """Older observations that were let go here; told with the next call, whenever that is."""
+        with self._lock:
+            for observation in late:
+                self._late.add(observation)
+
     def ask(self, question: Callable[[Call], Reply]) -> Reply | None:
         """The store's reply; None when it is down, or was a moment ago."""
         if self.is_down:
             return None
         with self._lock:
             contradicted = frozenset(self._contradicted)
-            sent, saved = self._sent, self._saved
-        reply = self.look(partial(question, Call(self._terms, contradicted, sent, saved)))
+            sent, saved, late = self._sent, self._saved, self._late.waiting()
+        reply = self.look(partial(question, Call(self._terms, contradicted, sent, saved, late)))
         if reply is None:
             return None
         if reply.error is not None:
             self._failed(reply.error)
-        if contradicted or sent or saved:
+        if contradicted or sent or saved or late:
             with self._lock:
                 self._contradicted -= contradicted
                 self._sent -= sent
                 self._saved -= saved
+                self._late.told(late)
         if self._store.remote:
             self._compare_clocks(reply)
         return reply
