@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import pytest
 
+from opentelemetry.exporter.posthog.model import Group
 from tests.faults.ledger_shop import Shop
 from tests.servers import RedisServer, running_redis
 
@@ -372,6 +373,26 @@ def test_exports_that_change_nothing_ask_the_server_nothing(
 
     assert traffic(server, nothing_new) == (0, 0, 0)
     assert shop.stats.notes["identifies_saved"] == 1000
+    shop.pipeline.shutdown(5.0)
+
+
+def test_late_news_costs_no_command_of_its_own_and_rides_on_the_next_round_trip(server: RedisServer) -> None:
+    shop = Shop(server.url)
+    shop.says_all({f"org_{i}": {"plan": "team"} for i in range(6)})
+    shop.tend(server)
+
+    def late_webhooks() -> None:
+        for _ in range(20):
+            assert shop.says_all({f"org_{i}": {"plan": "free"} for i in range(6)}, ago=60.0).kept
+            shop.pipeline._something_waits()
+            shop.pipeline.tend()
+
+    assert traffic(server, late_webhooks) == (0, 0, 0)
+    assert traffic(server, lambda: shop.says_all({"org_0": {"plan": "pro"}})).reads == 2
+    store = shop.pipeline._ledger._store
+    states = [store.show(Group("organization", f"org_{i}")) for i in range(6)]
+    assert all(state is not None and state.properties["plan"].history.ignored for state in states)
+    assert len(shop.double.identifies) == 7
     shop.pipeline.shutdown(5.0)
 
 
