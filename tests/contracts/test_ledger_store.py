@@ -564,7 +564,7 @@ def test_the_totals_are_those_of_all_processes(shared: StoreLab) -> None:
 # -- late news: what a process let go by itself -----------------------------------------------------
 
 
-def late(group: Group = ORG, **stamps: str) -> Call:
+def late(group: Group = ORG, /, **stamps: str) -> Call:
     return Call(TERMS, late=[Late(group, stamps)])
 
 
