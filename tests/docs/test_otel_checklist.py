@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs.named_tests import missing_in, named_in
+
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs/reference/otel-checklist.md"
 POINTS = range(1, 49)
 
 ROW = re.compile(r"^\| (\d+) \| (.+?) \| (.*) \|$", re.MULTILINE)
-TEST = re.compile(r"`([\w/]+\.py)::(\w+)`")
 RECORD = re.compile(r"\]\(\.\./adr/([\w-]+\.md)\)")
 
 
@@ -31,19 +32,9 @@ def test_the_table_has_every_point_once() -> None:
 def test_each_point_has_a_test_or_a_decision(point: int) -> None:
     cell = rows()[point]
 
-    assert TEST.findall(cell) or RECORD.findall(cell), f"point {point} is not proved"
+    assert named_in(cell) or RECORD.findall(cell), f"point {point} is not proved"
 
 
 @pytest.mark.parametrize("point", POINTS)
 def test_the_named_tests_exist(point: int) -> None:
-    missing = [
-        f"{file}::{name}"
-        for file, name in TEST.findall(rows()[point])
-        if not defines(ROOT / "tests" / file, name)
-    ]
-
-    assert missing == []
-
-
-def defines(file: Path, test: str) -> bool:
-    return file.exists() and re.search(rf"^ *def {test}\(", file.read_text(), re.MULTILINE) is not None
+    assert missing_in(rows()[point]) == []

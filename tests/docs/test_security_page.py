@@ -13,13 +13,13 @@ import pytest
 from opentelemetry.exporter.posthog.groups import redis_client
 from opentelemetry.exporter.posthog.inspector.inspector import Inspector
 from opentelemetry.exporter.posthog.inspector.serving import serving
+from tests.docs.named_tests import missing_in, named_in
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/explanation/security.md").read_text()
 
 THREATS = PAGE[PAGE.index("## Threats") : PAGE.index("## What it does not do")]
 ROW = re.compile(r"^\| (?!Threat |---)(.+?) \| (.+?) \| (.*?) \| (.*) ?\|$", re.MULTILINE)
-TEST = re.compile(r"`([\w/]+\.py)::(\w+)`")
 
 
 def test_every_row_of_the_tables_is_read() -> None:
@@ -31,14 +31,8 @@ def test_every_row_of_the_tables_is_read() -> None:
 
 @pytest.mark.parametrize(("threat", "proof"), [(row[0], row[2]) for row in ROW.findall(THREATS)])
 def test_each_threat_names_tests_that_exist(threat: str, proof: str) -> None:
-    named = TEST.findall(proof)
-
-    assert named, f"{threat}: nothing proves it"
-    assert [f"{file}::{name}" for file, name in named if not defines(ROOT / "tests" / file, name)] == []
-
-
-def defines(file: Path, test: str) -> bool:
-    return file.exists() and re.search(rf"^ *def {test}\(", file.read_text(), re.MULTILINE) is not None
+    assert named_in(proof), f"{threat}: nothing proves it"
+    assert missing_in(proof) == []
 
 
 # -- what had no test of its own -------------------------------------------------------------------------
