@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 
 import pytest
-
 from tests.docs.named_tests import missing_in, named_in
 
 ROOT = Path(__file__).parents[2]

@@ -9,11 +9,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from tests.docs.named_tests import missing_in, named_in
 
 from opentelemetry.exporter.posthog.groups import redis_client
 from opentelemetry.exporter.posthog.inspector.inspector import Inspector
 from opentelemetry.exporter.posthog.inspector.serving import serving
-from tests.docs.named_tests import missing_in, named_in
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/explanation/security.md").read_text()
