@@ -114,7 +114,7 @@ class Translator:
             for span in batch
         ]
         subjects = [
-            self._begun_span(span, now_ns)
+            self._begun(span, span.kind, span.attributes, now_ns, _uuid_of_span)
             for span, answer in zip(batch, answers, strict=True)
             if answer is None
         ]
@@ -135,7 +135,9 @@ class Translator:
         def make_uuid(event: str, subject: Subject) -> str:
             return uuid7(subject.time_ns, random_bits(RANDOM_BITS))
 
-        subjects = [self._begun_log(record, now_ns, make_uuid) for record in batch]
+        subjects = [
+            self._begun(record, None, record.log_record.attributes, now_ns, make_uuid) for record in batch
+        ]
         return self._translated(subjects, self._decide_log, self._read_log)
 
     def explain(self, signal: ReadableSpan | ReadableLogRecord) -> tuple[Step, ...]:
@@ -144,10 +146,10 @@ class Translator:
         """
         trail: list[Step] = []
         if isinstance(signal, ReadableSpan):
-            subject = self._begun_span(signal, 0)
+            subject = self._begun(signal, signal.kind, signal.attributes, 0, _uuid_of_span)
             self._decide_span(subject, trail)
         else:
-            subject = self._begun_log(signal, 0, _uuid_of_span)
+            subject = self._begun(signal, None, signal.log_record.attributes, 0, _uuid_of_span)
             self._decide_log(subject, trail)
         attributes, shape, verdict, found = (
             subject.attributes,
@@ -171,21 +173,19 @@ class Translator:
 
     # -- deciding -----------------------------------------------------------------------------------------
 
-    def _begun_span(self, span: ReadableSpan, now_ns: int) -> Subject:
+    def _begun(
+        self,
+        signal: ReadableSpan | ReadableLogRecord,
+        kind: SpanKind | None,
+        attributes: object,
+        now_ns: int,
+        make_uuid: MakeUuid,
+    ) -> Subject:
         subject = Subject()
-        subject.signal, subject.kind, subject.now_ns = span, span.kind, now_ns
-        subject.scope = self._scopes.get(span.instrumentation_scope)
-        subject.attributes = attributes = copied(span.attributes)
-        subject.shape = self._shape_of(attributes)
-        subject.make_uuid = _uuid_of_span
-        return subject
-
-    def _begun_log(self, record: ReadableLogRecord, now_ns: int, make_uuid: MakeUuid) -> Subject:
-        subject = Subject()
-        subject.signal, subject.kind, subject.now_ns = record, None, now_ns
-        subject.scope = self._scopes.get(record.instrumentation_scope)
-        subject.attributes = attributes = copied(record.log_record.attributes)
-        subject.shape = self._shape_of(attributes)
+        subject.signal, subject.kind, subject.now_ns = signal, kind, now_ns
+        subject.scope = self._scopes.get(signal.instrumentation_scope)
+        subject.attributes = copy = copied(attributes)
+        subject.shape = self._shape_of(copy)
         subject.make_uuid = make_uuid
         return subject
 
