@@ -238,16 +238,20 @@ def test_our_package_and_another_exporter_live_side_by_side(full: Home) -> None:
 # -- as a type checker sees it ------------------------------------------------------------------------
 
 
-def test_mypy_of_a_stranger_sees_our_types(plain: Home, consumer: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--python-executable", plain.python, "consumer.py"],
+def checked(by: list[str], home: Home, consumer: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", *by, "consumer.py"],
         cwd=consumer,
-        env=plain.environment({}),
+        env=home.environment({}),
         capture_output=True,
         text=True,
         timeout=100,
         check=False,
     )
+
+
+def test_mypy_of_a_stranger_sees_our_types(plain: Home, consumer: Path) -> None:
+    done = checked(["mypy", "--strict", "--python-executable", str(plain.python)], plain, consumer)
 
     assert done.returncode == 0, done.stdout
 
@@ -255,14 +259,6 @@ def test_mypy_of_a_stranger_sees_our_types(plain: Home, consumer: Path) -> None:
 def test_pyright_of_a_stranger_sees_our_types(plain: Home, consumer: Path) -> None:
     (consumer / "pyrightconfig.json").write_text('{"typeCheckingMode": "strict"}')
 
-    done = subprocess.run(
-        [sys.executable, "-m", "pyright", "--pythonpath", plain.python, "consumer.py"],
-        cwd=consumer,
-        env=plain.environment({}),
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
+    done = checked(["pyright", "--pythonpath", str(plain.python)], plain, consumer)
 
     assert done.returncode == 0, done.stdout
