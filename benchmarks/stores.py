@@ -33,7 +33,7 @@ from .table import Bench, Row, exact
 
 Store = Callable[[Path], Any]
 
-SIZES = (1_000, 16_000)
+SIZES = (1_000, 100_000)
 QUICK_SIZES = (1_000, 4_000)
 CHANGED = 64
 PROCESSES = (1, 6)
