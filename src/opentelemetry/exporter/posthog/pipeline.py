@@ -21,7 +21,8 @@ the export keeps the ledger's promise too.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from .batch_translation import BatchTranslation, EncodeCapture
@@ -192,13 +193,28 @@ class Pipeline:
         """Let running exports end, send what may be sent, leave the rest where it is durable.
 
         Pauses between attempts end at once. A running request is cut off only when the time is up; what it
-        carried is then settled as unknown: stored, or counted as dropped.
+        carried is then settled as unknown: stored, or counted as dropped. Raises only what interrupts the
+        interpreter itself, after everything was closed.
         """
         if self._closed:
             return
         self._closed = True
         deadline = self._clock.monotonic() + timeout
-        self._courier.hasten()
+        steps: list[Callable[[], object]] = [
+            self._courier.hasten,
+            partial(self._last_round, timeout, deadline),
+            partial(self._dismiss_caretaker, deadline),
+            self._pass_notices_on,
+            self._ledger.close,
+        ]
+        if self._outbox is not None:
+            steps.append(self._outbox.close)
+        steps.append(self._courier.close)
+        if self._witness is not None:
+            steps.append(self._witness.close)
+        self._take_all([*steps, self._diagnostics.final_line])
+
+    def _last_round(self, timeout: float, deadline: float) -> None:
         if self._running.wait(timeout - CUT_OFF_RESERVE):
             with self._running():
                 self._flush_groups(deadline)
@@ -206,16 +222,28 @@ class Pipeline:
         else:
             self._courier.interrupt()
             self._running.wait(CUT_OFF_RESERVE)
+
+    def _dismiss_caretaker(self, deadline: float) -> None:
         if self._caretaker is not None:
             self._caretaker.stop(max(0.0, deadline - self._clock.monotonic()))
-        self._pass_notices_on()
-        self._ledger.close()
-        if self._outbox is not None:
-            self._outbox.close()
-        self._courier.close()
-        if self._witness is not None:
-            self._witness.close()
-        self._diagnostics.final_line()
+
+    def _take_all(self, steps: Iterable[Callable[[], object]]) -> None:
+        """Whatever one of them runs into, the others follow: each closes something that would stay open."""
+        interruptions = [one for step in steps if (one := self._interruption_of(step)) is not None]
+        if interruptions:
+            raise interruptions[0]
+
+    def _interruption_of(self, step: Callable[[], object]) -> BaseException | None:
+        """What interrupted the interpreter in this step, to be passed on once nothing is left open."""
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001 - an application that ends must not end in our error
+            self._diagnostics.error(
+                "shutdown_error", f"a step of the shutdown ended in {type(error).__name__}"
+            )
+        except BaseException as error:  # noqa: BLE001
+            return error
+        return None
 
     # -- fork ---------------------------------------------------------------------------------------
 

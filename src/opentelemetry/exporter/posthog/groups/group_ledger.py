@@ -15,6 +15,7 @@ lengthens it.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -427,8 +428,9 @@ class GroupLedger:
 
     def close(self) -> None:
         """What only memory holds of a durable ledger goes to disk, where there is one."""
-        if self._store.durable:
-            self._keeping.keep_the_rest()
-        if self._file is not None:
-            self._file.close()
-        self._store.close()
+        with contextlib.ExitStack() as closing:
+            closing.callback(self._store.close)
+            if self._file is not None:
+                closing.callback(self._file.close)
+            if self._store.durable:
+                self._keeping.keep_the_rest()
