@@ -269,7 +269,7 @@ class TheSendWindowIncludesItsEnd(Courier):
 
 
 class TheLeaseCountsFromTheReply(Courier):
-    def taken_at(self, claim: object, now: float) -> float:
+    def taken_at(self, before: float, now: float) -> float:
         return now
 
 

@@ -34,7 +34,6 @@ from opentelemetry.exporter.posthog.groups.store import (
     StoreTotals,
     StoreWaiting,
 )
-from opentelemetry.exporter.posthog.groups.updates import Claim
 from opentelemetry.exporter.posthog.model import Group, GroupUpdate, Observation, Outcome, OutcomeKind
 from opentelemetry.exporter.posthog.testing import PostHogDouble
 from opentelemetry.exporter.posthog.wire.encoding import Encoder
@@ -75,8 +74,9 @@ class Courier:
         """``age``: seconds since before the call that took the claim."""
         return age < WINDOW
 
-    def taken_at(self, claim: Claim, now: float) -> float:
-        return claim.t0
+    def taken_at(self, before: float, now: float) -> float:
+        """When a claim's window begins, taken by a call that began at ``before`` and was answered ``now``."""
+        return before
 
     def content(self, holding: Holding, world: World) -> GroupUpdate:
         return holding.update
@@ -322,6 +322,7 @@ class World:
         seen_ns = time_ns if seen is None else self.base_ns + round(seen * 1e9) + skew_ns
         observation = Observation(group, time_ns, seen_ns, properties, f"service {worker}")
         self.judge.observed(one.number, observation)
+        before = self.clock.monotonic()
         updates = one.ledger.observe([observation])
         if self._disk is not None and not one.ledger.is_safe():
             raise Violation("neither the store nor the disk has what was observed")
@@ -329,24 +330,25 @@ class World:
             if self._disk is not None:
                 self.judge.wrote(observation)
             self.courier.store_is_down(one, observation, self)
-        return self._hold(one, updates)
+        return self._hold(one, updates, before)
 
     def flush(self, worker: int, *, force: bool = False) -> list[Holding]:
         one = self.workers[worker]
         self.courier.flushing(one, self)
-        return self._hold(one, one.ledger.flush(force=force))
+        before = self.clock.monotonic()
+        return self._hold(one, one.ledger.flush(force=force), before)
 
     def tend(self, worker: int) -> list[Holding]:
         """What a worker does by itself when something waits that no export comes for."""
         one = self.workers[worker]
         self.courier.flushing(one, self)
-        return self._hold(one, one.ledger.tend())
+        before = self.clock.monotonic()
+        return self._hold(one, one.ledger.tend(), before)
 
-    def _hold(self, worker: Worker, updates: Sequence[GroupUpdate]) -> list[Holding]:
+    def _hold(self, worker: Worker, updates: Sequence[GroupUpdate], before: float) -> list[Holding]:
         taken: list[Holding] = []
         for update in updates:
-            assert isinstance(update.claim, Claim)
-            t0 = self.courier.taken_at(update.claim, self.clock.monotonic())
+            t0 = self.courier.taken_at(before, self.clock.monotonic())
             taken.append(Holding(worker, update, t0, self.judge.life, self._marked(update.group)))
         worker.holdings += taken
         self.look()
@@ -427,7 +429,8 @@ class World:
             self._settles_late(holding)
         kind, retry_after = holding.ended
         outcome = self.courier.outcome(kind, retry_after, holding.unknown_at)
-        return self._hold(holding.worker, holding.worker.ledger.settle([(holding.update, outcome)]))
+        before = self.clock.monotonic()
+        return self._hold(holding.worker, holding.worker.ledger.settle([(holding.update, outcome)]), before)
 
     def _settles_late(self, holding: Holding) -> None:
         """A confession comes too late once the value is gone or the store was lost."""

@@ -34,7 +34,7 @@ def after(*history: tuple[int, Any]) -> tuple[GroupState, GroupUpdate]:
     assert state is not None
     state, grant = ledger.grant(state, StoreState(1), NOW, TERMS)
     assert grant is not None
-    return state, Updates(lambda bits: 0).of(ORG, grant, 0.0, NOW * 1000)
+    return state, Updates(lambda bits: 0).of(ORG, grant, NOW * 1000)
 
 
 def delivered(*history: tuple[int, Any]) -> GroupState:
@@ -90,7 +90,7 @@ def test_a_group_named_without_properties_is_sent_once() -> None:
     state, _ = ledger.observe(None, {"": presence()}, StoreState(1), NOW, TERMS)
     state, grant = ledger.grant(state, StoreState(1), NOW, TERMS)
     assert grant is not None
-    update = Updates(lambda bits: 0).of(ORG, grant, 0.0, NOW * 1000)
+    update = Updates(lambda bits: 0).of(ORG, grant, NOW * 1000)
     seen = Observation(ORG, 5, 5, {}, "api")
     assert decide([seen], {ORG: Memory(state, {})}, [update], DIGESTER)[0][0].verdict == "sent"
     assert decide([seen], {ORG: Memory(state, {})}, [], DIGESTER)[0][0].verdict == "unchanged"

@@ -9,7 +9,7 @@ from opentelemetry.exporter.posthog.groups.state import SECOND, Ending
 from opentelemetry.exporter.posthog.groups.updates import Claim
 from opentelemetry.exporter.posthog.model import DELIVERED, Group, GroupUpdate, Outcome, OutcomeKind
 
-CLAIM = Claim(7, {"plan": "stamp"}, {"plan": ""}, True, 0.0)
+CLAIM = Claim(7, {"plan": "stamp"}, {"plan": ""}, True)
 
 
 def update(key: str = "org_1", claim: object = CLAIM) -> GroupUpdate:

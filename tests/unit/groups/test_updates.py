@@ -29,24 +29,22 @@ def updates() -> Updates:
 
 
 def test_it_carries_the_values_and_the_time_of_the_newest_change() -> None:
-    update = updates().of(ORG, grant(False, plan=(5, "team"), seats=(9, 3)), 1.0, 0)
+    update = updates().of(ORG, grant(False, plan=(5, "team"), seats=(9, 3)), 0)
     assert update.properties == {"plan": "team", "seats": 3}
     assert update.time_ns == EPOCH_NS + 9_000_000_000
     assert update.distinct_id == "$organization_org_42"
 
 
 def test_of_a_group_of_which_only_the_key_is_known_it_is_empty_and_of_when_it_was_seen() -> None:
-    update = updates().of(ORG, grant(True), 1.0, 0)
+    update = updates().of(ORG, grant(True), 0)
     assert update.properties == {}
     assert update.time_ns == EPOCH_NS + 3_000_000_000
 
 
 def test_its_claim_remembers_what_settling_needs() -> None:
     granted = grant(False, plan=(5, "team"))
-    claim = updates().of(ORG, granted, 12.5, 0).claim
-    assert claim == Claim(
-        7, {n: s.stamp for n, s in granted.content.items()}, {"": "", "plan": ""}, True, 12.5
-    )
+    claim = updates().of(ORG, granted, 0).claim
+    assert claim == Claim(7, {n: s.stamp for n, s in granted.content.items()}, {"": "", "plan": ""}, True)
 
 
 @given(first=st.integers(0, 23), second=st.integers(0, 23))
@@ -69,4 +67,4 @@ def test_first_sights_that_say_something_else_are_other_events() -> None:
 
 def test_a_change_is_an_event_of_its_own_each_time() -> None:
     make = updates()
-    assert len({make.of(ORG, grant(False, plan=(5, "team")), 1.0, 0).uuid for _ in range(20)}) == 20
+    assert len({make.of(ORG, grant(False, plan=(5, "team")), 0).uuid for _ in range(20)}) == 20

@@ -218,7 +218,8 @@ class Pipeline:
         if self._running.wait(timeout - CUT_OFF_RESERVE):
             with self._running():
                 self._flush_groups(deadline)
-                self._carrier.carry((), self._ledger.last_act(), self._end_of_round(deadline))
+                end = self._end_of_round(deadline)  # before the claims, as there
+                self._carrier.carry((), self._ledger.last_act(), end)
         else:
             self._courier.interrupt()
             self._running.wait(CUT_OFF_RESERVE)

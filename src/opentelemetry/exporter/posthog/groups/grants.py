@@ -33,8 +33,8 @@ class Grants:
         self._notices = notices
         self._count = count
 
-    def of(self, reply: Reply | None, before: float) -> list[GroupUpdate]:
-        """The updates of a reply's grants, each counted from ``before`` its call (monotonic seconds)."""
+    def of(self, reply: Reply | None) -> list[GroupUpdate]:
+        """The updates of a reply's grants."""
         if reply is None:
             return []
         updates: list[GroupUpdate] = []
@@ -42,7 +42,7 @@ class Grants:
         for seen in reply.seen:
             if seen.grant is None:
                 continue
-            update = self._updates.of(seen.group, seen.grant, before, now_ns)
+            update = self._updates.of(seen.group, seen.grant, now_ns)
             late = late_first_sight(update, now_ns, durable=self._durable)
             if late is not None:
                 self._count("late_first_sight", 1)

@@ -9,8 +9,8 @@ What the store has not heard of waits in the backlog, on disk too where there is
 pages once the store is back, and what has piled up goes out at a measured pace (``pace.py``); what signals
 say now never waits behind it.
 
-Every claim is counted from *before* the call that took it, so a slow store shortens the window, never
-lengthens it.
+The window of a claim is its sender's to keep: no attempt starts later than a window after the moment *before*
+the call that granted it, so a slow store shortens the window, never lengthens it.
 """
 
 from __future__ import annotations
@@ -185,7 +185,7 @@ class GroupLedger:
             return []
         before = self._clock.monotonic()
         reply = self._line.ask(lambda call: self._store.sweep(call, limit=min(most, SWEEP_LIMIT)))
-        updates = self._grants.of(reply, before)
+        updates = self._grants.of(reply)
         with self._lock:
             if reply is None:
                 self._backlog.sweep_at = before
@@ -212,8 +212,7 @@ class GroupLedger:
         """At shutdown of a memory ledger nobody comes after: what cools goes too, counted ``sent_early``."""
         if self._store.durable:
             return []
-        before = self._clock.monotonic()
-        updates = self._grants.of(self._line.ask(self._store.last_act), before)
+        updates = self._grants.of(self._line.ask(self._store.last_act))
         self._count("sent_early", len(updates))
         return updates
 
@@ -225,7 +224,6 @@ class GroupLedger:
             sightings = self._pocket.sightings(groups)
         if not sightings:
             return []
-        before = self._clock.monotonic()
         reply = self._line.ask(lambda call: self._store.observe(sightings, call, claim=claim, haste=haste))
         seen = () if reply is None else reply.seen
         asked = {sighting.group: sighting for sighting in sightings}
@@ -244,7 +242,7 @@ class GroupLedger:
         self._keeping.keep(list(asked.values()))
         self._keeping.clear(done)
         self._take_counts()
-        return self._grants.of(reply, before)
+        return self._grants.of(reply)
 
     def _count_standings(self, answers: Answers) -> None:
         standings = Counter(answer.standing for answer in answers.values())
@@ -284,8 +282,8 @@ class GroupLedger:
             unsaid = self._endings.take()
         if not unsaid:
             return []
-        before = self._clock.monotonic()
-        ends = [(one.group, one.settlement(before)) for one in unsaid]
+        now = self._clock.monotonic()
+        ends = [(one.group, one.settlement(now)) for one in unsaid]
         reply = self._line.ask(lambda call: self._store.settle(ends, call))
         left: list[Unsaid] = []
         done: Done = []
@@ -301,7 +299,7 @@ class GroupLedger:
                     self._take(one.group, one.claim.stamps, seen, done)
             self._endings.put_back(left)
         self._keeping.clear(done)
-        return self._grants.of(reply, before)
+        return self._grants.of(reply)
 
     # -- seen from outside --------------------------------------------------------------------------
 

@@ -22,7 +22,6 @@ class Claim(NamedTuple):
     stamps: Mapping[str, str]
     had: Mapping[str, str]
     took: bool
-    t0: float  # monotonic seconds before the call that took the claim
 
 
 class Updates:
@@ -33,7 +32,7 @@ class Updates:
     def __init__(self, random: Callable[[int], int]) -> None:
         self._random = random
 
-    def of(self, group: Group, grant: Grant, t0: float, now_ns: int) -> GroupUpdate:
+    def of(self, group: Group, grant: Grant, now_ns: int) -> GroupUpdate:
         """The update of a grant; its time is the event time of the newest change in it."""
         properties: dict[str, JsonValue] = {
             name: from_canonical(sent.value)
@@ -48,7 +47,6 @@ class Updates:
             {name: sent.stamp for name, sent in grant.content.items()},
             {name: sent.had for name, sent in grant.content.items()},
             grant.took,
-            t0,
         )
         uuid = (
             first_sight_uuid(group, properties, time_ns)
