@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from .group_ledger import GroupLedger, Waiting
+from .group_ledger import GroupLedger
 from .memory import MemoryStore
 from .notices import Notice
 from .store import LedgerStore
+from .what_waits import Waiting
 
 __all__ = ["GroupLedger", "LedgerStore", "MemoryStore", "Notice", "Waiting"]

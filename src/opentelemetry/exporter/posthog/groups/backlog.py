@@ -17,6 +17,7 @@ class Backlog:
 
     ``store_holds_something``: the store may hold updates that become due at a time that nobody here knows; it
     is worth one question. ``sweep_at``: when a sweep finds something; None: never by itself.
+    ``next_round_at``: when everything is told once more; whoever begins a round names the next one.
     ``on_disk_after``: where the next page of the pocket's file begins; None: nothing waits there.
     """
 
@@ -24,7 +25,7 @@ class Backlog:
         """``in_store``, ``on_disk``: whether an earlier life may have left something there."""
         self._groups: dict[Group, None] = {}
         self._pace = Pace(now)
-        self.next_page_at = now
+        self.next_page_at = self.next_round_at = now
         self.sweep_at: float | None = None
         self._announced = False  # by the store, that is
         self._not_before = now

@@ -20,7 +20,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from ..model import Group, GroupUpdate, LedgerDecision, Observation, Outcome, OutcomeKind
 from .backlog import Backlog
@@ -33,8 +33,9 @@ from .observed import Observed
 from .pocket import MAX_GROUPS as POCKET_GROUPS
 from .stamp import Digester
 from .state import SECOND, Answers, Haste, Standing, Terms
-from .store import SWEEP_LIMIT, LedgerStore, Seen, StoreWaiting
+from .store import SWEEP_LIMIT, LedgerStore, Seen
 from .store_line import StoreLine
+from .what_waits import Waiting, WhatWaits
 
 if TYPE_CHECKING:
     from ..clock import Clock
@@ -44,14 +45,6 @@ KNOWN_GROUPS: Final = 100_000
 
 FLUSH_PAGE: Final = 512
 """Groups told at once when everything is: they keep a Redis busy for some 50 ms."""
-
-
-class Waiting(NamedTuple):
-    """What waits although no export may come for it."""
-
-    unsaved: int  # groups of which the store has not taken everything
-    dirty: int  # groups that the store has something to send of
-    next_due: float | None  # monotonic seconds; None: nothing is due by itself
 
 
 class GroupLedger:
@@ -113,7 +106,17 @@ class GroupLedger:
             most=self._pocket_groups,
             count=self._count,
         )
-        self._next_round = self._clock.monotonic() + self._write_behind()
+        self._backlog.next_round_at = self._clock.monotonic() + self._write_behind()
+        self._what_waits = WhatWaits(
+            self._store,
+            self._line,
+            self._terms,
+            clock=self._clock,
+            lock=self._lock,
+            observed=self._observed,
+            endings=self._endings,
+            backlog=self._backlog,
+        )
 
     @property
     def durable(self) -> bool:
@@ -153,10 +156,8 @@ class GroupLedger:
                 self._begin_round(now)
             page_due = not self._line.is_down and self._backlog.begin_page(now)
         updates = self._say()
-        if page_due:
-            self._ask(
-                self._keeping.next_page(), Haste.NONE, claim=False
-            )  # the sweep takes up what of it is due
+        if page_due:  # without a claim: the sweep takes up what of it is due
+            self._ask(self._keeping.next_page(), Haste.NONE, claim=False)
         with self._lock:
             most = 0 if self._line.is_down else self._backlog.begin_sweep(now)
         return updates + self._sweep(most)
@@ -168,11 +169,11 @@ class GroupLedger:
         return not self._line.is_down and (self._backlog.is_due(now) or bool(len(self._endings)))
 
     def _round_is_due(self, now: float) -> bool:
-        return now >= self._next_round or len(self._known.touched) > self._pocket_groups
+        return now >= self._backlog.next_round_at or len(self._known.touched) > self._pocket_groups
 
     def _begin_round(self, now: float) -> None:
         """Everything that is not known to be settled is told once more; what others left is looked for."""
-        self._next_round = now + self._write_behind()
+        self._backlog.next_round_at = now + self._write_behind()
         self._observed.carry_touches()
         if self._line.is_down:
             self._keeping.bound()
@@ -305,69 +306,23 @@ class GroupLedger:
 
     def something_waits(self) -> bool:
         """Whether somebody must come although no export may. Asks nobody: it is called after each export."""
-        touched = self._store.durable and self._known.touched
-        return bool(touched or len(self._endings) or self._backlog.is_worth_a_look)
+        return self._what_waits.something_waits()
 
     def due_in(self) -> float | None:
-        """Seconds until :meth:`tend` has something to do; None when nothing waits. Asks the store only when
-        it may hold something that this process does not know the time of.
-        """
-        now = self._clock.monotonic()
-        backlog = self._backlog
-        with self._lock:
-            asks = not self._line.is_down and backlog.take_question()
-        if asks:
-            stored = self._stored()
-            with self._lock:
-                if stored is None:
-                    backlog.store_holds_something = True
-                else:
-                    due_at = None if stored.due_in is None else now + stored.due_in
-                    backlog.store_said(stored.dirty, due_at, at_least=now)
-        with self._lock:
-            moments = [backlog.sweep_at] if backlog.sweep_at is not None else []
-            if len(self._endings) or backlog.store_holds_something:
-                moments.append(now)
-            if backlog.has_pages:
-                moments.append(backlog.next_page_at)
-            if self._store.durable and self._known.touched:
-                moments.append(self._next_round)
-        if self._line.is_down and moments:
-            moments = [max(self._line.back_at, min(moments))]
-        return max(0.0, min(moments) - now) if moments else None
+        """Seconds until :meth:`tend` has something to do; None when nothing waits."""
+        return self._what_waits.due_in()
 
     def waiting(self) -> Waiting:
         """What waits here and in the store, which is asked."""
-        with self._lock:
-            unsaved = self._pocket.unsaved + len(self._endings)
-            touches = len(self._known.touched) if self._store.durable else 0
-        now = self._clock.monotonic()
-        stored = self._stored() or StoreWaiting(0, None)
-        moments = [] if stored.due_in is None else [now + stored.due_in]
-        if unsaved:
-            moments.append(max(now, self._line.back_at))
-        elif touches:
-            moments.append(self._next_round)
-        return Waiting(unsaved + touches, stored.dirty, min(moments, default=None))
-
-    def _stored(self) -> StoreWaiting | None:
-        """What the store says of itself; None when it can't be asked."""
-        return self._line.look(partial(self._store.waiting, self._terms))
+        return self._what_waits.waiting()
 
     def is_safe(self) -> bool:
         """Whether a kill now would lose no observation that a durable ledger has promised to keep."""
-        with self._lock:
-            return not self._unsafe()
-
-    def _unsafe(self) -> bool:
-        return self._store.durable and not self._pocket.is_safe
+        return self._what_waits.is_safe()
 
     def clean(self) -> bool:
         """Whether a kill now would lose nothing: all acknowledged, or taken by a store that survives."""
-        with self._lock:
-            if len(self._endings) or self._unsafe() or (self._store.durable and self._known.touched):
-                return False
-        return self._store.durable or not self.waiting().dirty
+        return self._what_waits.clean()
 
     def decisions(
         self, observations: Sequence[Observation], updates: Sequence[GroupUpdate]
