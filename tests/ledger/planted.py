@@ -369,8 +369,8 @@ def plant_in(bug: Bug, world: World, worker: Worker) -> None:
         observed.known.touched = Forgetful()
 
 
-class Forgetful(dict[int, Observation]):
-    def __setitem__(self, print_: int, observation: Observation) -> None:
+class Forgetful(dict[tuple[Group, int], Observation]):
+    def __setitem__(self, touched: tuple[Group, int], observation: Observation) -> None:
         """A hit by digest is free: nobody hears of its time."""
 
 

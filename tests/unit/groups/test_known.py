@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from opentelemetry.exporter.posthog.groups.known import ALWAYS, Known, Settled, print_of
+from opentelemetry.exporter.posthog.groups.compact import MAX_SHAPES
+from opentelemetry.exporter.posthog.groups.known import ALWAYS, Known, Settled, Touch, print_of
 from opentelemetry.exporter.posthog.model import Group, Observation
 
 ORG = Group("organization", "org_1")
@@ -16,87 +19,162 @@ def settled(print_: int, told: int, *names: str) -> Settled:
     return Settled(print_, told, names or ("plan",))
 
 
-def seen(at: int, group: Group = ORG) -> Observation:
-    return Observation(group, at, at, {"plan": "team"})
+def seen(at: int, group: Group = ORG, /, **properties: Any) -> Observation:
+    return Observation(group, at, at, properties or {"plan": "team"})
 
 
-@pytest.mark.parametrize(("one", "other"), [(1, True), (1, 1.0), ("1", 1), (None, "")])
-def test_values_of_different_types_have_different_prints(one: Any, other: Any) -> None:
-    assert print_of(ORG, {"plan": one}) != print_of(ORG, {"plan": other})
+def learned(known: Known, one: Observation) -> list[Touch]:
+    """The ledger called everything settled that this observation says."""
+    print_ = print_of(one.properties)
+    assert print_ is not None
+    told = one.time_ns << 64 | one.seen_ns
+    return known.put(one.group, Settled(print_, told, tuple(one.properties)))
 
 
-def test_a_print_belongs_to_one_group() -> None:
-    assert print_of(ORG, {"plan": 1}) != print_of(Group("organization", "org_2"), {"plan": 1})
-    assert print_of(ORG, {"plan": "team"}) == print_of(ORG, {"plan": "".join(("te", "am"))})
+def unsettled(known: Known, *observations: Observation) -> list[Observation]:
+    return [one for _, one in known.unsettled(observations)]
 
 
-def test_what_can_not_be_printed_has_none() -> None:
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda values: st.lists(values, max_size=3) | st.dictionaries(st.text(), values, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(st.dictionaries(st.text(), JSON, max_size=4), st.dictionaries(st.text(), JSON, max_size=4))
+def test_prints_are_equal_where_types_and_values_are(one: dict[str, Any], other: dict[str, Any]) -> None:
+    assert (print_of(one) == print_of(other)) == (repr(one) == repr(other))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [(1, True), (1, 1.0), ("1", 1), (None, ""), (-1, -2), ("-1", -1), (0, 2**61 - 1)]
+)
+def test_values_that_python_may_take_for_equal_have_different_prints(one: Any, other: Any) -> None:
+    assert print_of({"plan": one}) != print_of({"plan": other})
+
+
+def test_what_is_settled_of_one_group_is_not_of_another() -> None:
+    known = Known(10)
+    learned(known, seen(50))
+    other, user = Group("organization", "org_2"), Group("user", ORG.key)
+    assert unsettled(known, seen(50), seen(50, other), seen(50, user)) == [seen(50, other), seen(50, user)]
+
+
+def test_what_can_not_be_printed_is_never_settled() -> None:
     class Text(str):
         __slots__ = ()
 
-    assert print_of(ORG, {"plan": Text("team")}) is None
-
-
-def test_a_settled_set_keeps_the_newest_moment_at_which_it_was_seen() -> None:
     known = Known(10)
-    known.put(ORG, settled(1, 50))
-    known.moments[1] = 70
-    known.put(ORG, settled(1, 60))
-    assert known.moments == {1: 70}
+    learned(known, seen(50))
+    assert print_of({"plan": Text("team")}) is None
+    assert len(unsettled(known, seen(50, plan=Text("team")))) == 1
+
+
+def test_several_sets_of_one_group_are_settled_side_by_side() -> None:
+    known = Known(10)
+    sets = [seen(50 + i, ORG, plan="team", seats=i) for i in range(8)]
+    for one in sets:
+        learned(known, one)
+    assert unsettled(known, *sets) == []
+    assert [one.told for one in known.sets(ORG)] == [(50 + i) << 64 | (50 + i) for i in reversed(range(8))]
+    learned(known, seen(60, ORG, plan="team", seats=8))
+    assert unsettled(known, *sets) == sets[:1]
+
+
+def test_only_newer_times_are_touches_and_the_newest_of_a_set_wins() -> None:
+    known = Known(10)
+    learned(known, seen(50))
+    learned(known, seen(50, ORG, seats=1))
+    for one in (seen(50), seen(49), seen(70), seen(60), seen(55, ORG, seats=1)):
+        assert unsettled(known, one) == []
+    assert [one for _, one in known.take_touches()] == [seen(70), seen(55, ORG, seats=1)]
+
+
+def test_a_touch_that_came_in_before_the_ledger_said_settled_is_kept() -> None:
+    known = Known(10)
+    learned(known, seen(50))
+    unsettled(known, seen(70))
+    learned(known, seen(60))
+    assert known.newest(ORG) == {"plan": f"{70 << 64 | 70:032x}"}
 
 
 def test_older_news_of_settled_properties_are_covered_and_newer_or_other_ones_are_not() -> None:
     known = Known(10)
-    known.put(ORG, settled(1, 50, "plan", "seats"))
-    assert known.covers(ORG, 49, {"plan": 1})
-    assert not known.covers(ORG, 50, {"plan": 1})
-    assert not known.covers(ORG, 49, {"plan": 1, "name": 1})
-    assert not known.covers(Group("organization", "org_2"), 1, {"plan": 1})
+    learned(known, seen(50, ORG, plan="team", seats=1))
+    assert known.covers(seen(49, ORG, plan=1))
+    assert not known.covers(seen(50, ORG, plan=1))
+    assert not known.covers(seen(49, ORG, plan=1, name=1))
+    assert not known.covers(seen(49, Group("organization", "org_2"), plan=1))
+    unsettled(known, seen(60, ORG, plan="team", seats=1))
+    assert known.covers(seen(59, ORG, plan=1))
 
 
 def test_that_a_group_exists_is_covered_for_ever() -> None:
     known = Known(10)
     known.put(ORG, Settled(1, ALWAYS, ()))
-    assert known.covers(ORG, ALWAYS - 1, {})
+    assert known.covers(Observation(ORG, 1 << 62, 1 << 62, {}))
 
 
-@pytest.mark.parametrize("how", ["dropped", "pushed out", "too many sets", "forgotten"])
+def test_times_outside_of_what_a_stamp_can_say_are_bounded() -> None:
+    known = Known(10)
+    for told in (-1, 1 << 200):
+        known.put(ORG, Settled(1, told, ("plan",)))
+        assert [one.told for one in known.sets(ORG)] == [min(max(told, 0), ALWAYS)]
+
+
+@pytest.mark.parametrize("how", ["dropped", "pushed out", "too many sets", "too many names", "forgotten"])
 def test_whatever_forgets_a_set_hands_out_its_newer_time(how: str) -> None:
     known = Known(1)
-    known.put(ORG, settled(1, 50))
-    known.touched[1] = seen(70)
-    touches = []
+    learned(known, seen(50))
+    unsettled(known, seen(70))
+    touches: list[Touch] = []
     if how == "dropped":
         touches = known.drop(ORG)
     elif how == "pushed out":
-        touches = known.put(Group("organization", "org_2"), settled(2, 50))
+        touches = learned(known, seen(50, Group("organization", "org_2")))
     elif how == "forgotten":
         touches = known.forget_all()
+    elif how == "too many names":
+        for i in range(MAX_SHAPES):
+            touches += learned(known, seen(50, ORG, **{f"made up {i}": 1}))
     else:
-        for print_ in range(2, 10):
-            touches += known.put(ORG, settled(print_, 50))
-    assert touches == [(1, seen(70))]
-    assert 1 not in known.moments
+        for i in range(8):
+            touches += learned(known, seen(50, ORG, seats=i))
+    assert touches == [(print_of({"plan": "team"}), seen(70))]
+    assert unsettled(known, seen(70)) == [seen(70)]
+
+
+def test_names_that_somebody_makes_up_without_end_are_not_kept_without_end() -> None:
+    known = Known(10)
+    for i in range(MAX_SHAPES + 10):
+        learned(known, seen(50, Group("organization", f"org_{i % 10}"), **{f"made up {i}": 1}))
+    assert len(known._names) <= MAX_SHAPES
+    assert (
+        unsettled(known, seen(50, Group("organization", "org_5"), **{f"made up {MAX_SHAPES + 9}": 1})) == []
+    )
 
 
 def test_touches_are_taken_once_and_their_sets_stay_known() -> None:
     known = Known(10)
-    known.put(ORG, settled(1, 50))
-    known.touched[1] = seen(70)
-    assert known.take_touches() == [(1, seen(70))]
+    learned(known, seen(50))
+    unsettled(known, seen(70))
+    assert [one for _, one in known.take_touches()] == [seen(70)]
     assert known.take_touches() == []
-    assert 1 in known.moments
+    assert unsettled(known, seen(50)) == []
 
 
-def test_it_holds_no_more_groups_than_it_may() -> None:
+def test_of_too_many_groups_those_told_of_longest_ago_are_forgotten() -> None:
     known = Known(3)
-    for i in range(9):
-        known.put(Group("organization", f"org_{i}"), settled(i, 50))
-    assert len(known) == len(known.moments) == 3
+    groups = [Group("organization", f"org_{i}") for i in range(4)]
+    for group in (*groups[:3], groups[0], groups[3]):
+        learned(known, seen(50, group))
+    assert len(known) == 3
+    assert unsettled(known, *(seen(50, group) for group in groups)) == [seen(50, groups[1])]
 
 
 def test_people_see_when_each_property_was_last_seen() -> None:
     known = Known(10)
-    known.put(ORG, settled(1, 50, "plan", "seats"))
-    known.put(ORG, settled(2, 70, "plan"))
-    assert known.newest(ORG) == {"plan": f"{70:032x}", "seats": f"{50:032x}"}
+    learned(known, seen(50, ORG, plan="team", seats=1))
+    learned(known, seen(70, ORG, plan="team"))
+    assert known.newest(ORG) == {"plan": f"{70 << 64 | 70:032x}", "seats": f"{50 << 64 | 50:032x}"}

@@ -1,17 +1,20 @@
 """What this process knows to be settled, so that an unchanged observation costs one dictionary look-up.
 
-A group with a set of properties is remembered by its *print*, a hash of this process alone. Equal prints mean
-equal values of equal types; different prints may still mean the same, and then the ledger is asked once too
-often. Prints never leave the process, so they may be quick instead of portable. Everything on the hot path
-is a plain int in a flat dictionary: nothing there for the garbage collector to walk over.
+A set of properties is remembered by its *print*, a hash of this process alone. Equal prints mean equal values
+of equal types; different prints may still mean the same, and then the ledger is asked once too often. Prints
+never leave the process, so they may be quick instead of portable.
+
+All that is known of a group is one int, 180 bits a set: nothing for the garbage collector to walk over, and
+48 bytes for the one set that most groups have.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from marshal import dumps
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
+from .by_group import ByGroup
 from .compact import MAX_SHAPES
 
 if TYPE_CHECKING:
@@ -22,25 +25,38 @@ _dumps: Final[Any] = dumps  # its own type knows no Mapping
 _PLAIN: Final = 2
 """Version of the marshal format: the last one in which equal values always give equal bytes."""
 
-_SETS: Final = 8
+_MOST_SETS: Final = 8
 """Different sets of properties remembered of one group: its services each see their own."""
 
 Moment: TypeAlias = int
 """Event time and seen time as one number (ns << 64 | ns) that sorts like the front of a stamp."""
 
+ALWAYS: Final[Moment] = (1 << 128) - 1
+"""Later than any: that a group exists does not change with time."""
+
 Touch: TypeAlias = "tuple[int, Observation]"
 """A print and the observation that touched its set."""
 
-ALWAYS: Final[Moment] = 1 << 130
-"""Later than any: that a group exists does not change with time."""
+# One set, from the lowest bit: print, number of its names, moment.
+_PRINT_BITS: Final = 40  # a change is taken for none once in 10^12
+_NAMES_BITS: Final = 12
+_MOMENT_AT: Final = _PRINT_BITS + _NAMES_BITS
+_SET_BITS: Final = _MOMENT_AT + 128
+_PRINT: Final = (1 << _PRINT_BITS) - 1
+_NAMES: Final = (1 << _NAMES_BITS) - 1
+assert MAX_SHAPES <= _NAMES + 1
 
 
-def print_of(group: Group, properties: Mapping[str, JsonValue]) -> int | None:
+def print_of(properties: Mapping[str, JsonValue]) -> int | None:
     """None for what can't be printed (a subclass of str, say); the ledger then looks at it value by value."""
     try:
-        return hash((group, _dumps(properties, _PLAIN)))
+        return hash(_dumps(properties, _PLAIN)) & _PRINT
     except ValueError:
         return None
+
+
+def moment_of_observation(seen: Observation) -> Moment:
+    return seen.time_ns << 64 | seen.seen_ns
 
 
 class Settled(NamedTuple):
@@ -51,96 +67,131 @@ class Settled(NamedTuple):
     names: tuple[str, ...]
 
 
-_Kept: TypeAlias = "tuple[int, Moment, tuple[str, ...]]"
-"""A settled set as it is kept: the garbage collector soon leaves a plain tuple alone, a named one never."""
-
-
 class Known:
-    """Settled sets, of at most ``limit`` groups; the first one in is the first out. Not thread-safe.
+    """Settled sets, of at most ``limit`` groups; those told of longest ago go first. Not thread-safe.
 
-    ``moments``: print -> each of the set's values was observed at this or later.
-    ``touched``: print -> the observation that made its moment newer than what the ledger has heard of. There
-    is nothing to do now, but the time must not be lost: elsewhere the value may have changed to and fro.
-    Whatever forgets a set therefore hands out its touch.
+    ``touched``: group and print -> the observation that made the moment of a set newer than what the ledger
+    has heard of. There is nothing to do now, but the time must not be lost: elsewhere the value may have
+    changed to and fro. Whatever forgets a set therefore hands out its touch.
     """
 
-    __slots__ = ("_limit", "_names", "_sets", "moments", "touched")
+    __slots__ = ("_limit", "_names", "_numbers", "_sets", "touched")
 
     def __init__(self, limit: int) -> None:
-        self.moments: dict[int, Moment] = {}
-        self.touched: dict[int, Observation] = {}
-        self._sets: dict[Group, tuple[_Kept, ...]] = {}
-        self._names: dict[tuple[str, ...], tuple[str, ...]] = {}  # each tuple of names once: there are few
+        self.touched: dict[tuple[Group, int], Observation] = {}
+        self._sets: ByGroup[int] = ByGroup()
+        self._names: list[tuple[str, ...]] = []  # by number: a service knows few different ones
+        self._numbers: dict[tuple[str, ...], int] = {}
         self._limit = limit
 
     def __len__(self) -> int:
         return len(self._sets)
 
-    def put(self, group: Group, settled: Settled) -> list[Touch]:
-        """The ledger called it settled. A touch that came in meanwhile keeps its newer time."""
-        kept = (settled.print, settled.told, self._once(settled.names))
-        touches: list[Touch] = []
-        former = self._sets.get(group)
-        if former is None:
-            if len(self._sets) >= self._limit:
-                touches += self.drop(next(iter(self._sets)))
-            self._sets[group] = (kept,)
-        else:
-            others = tuple(one for one in former if one[0] != settled.print)
-            if len(others) == _SETS:
-                touches += self._forget(others[:1])
-                others = others[1:]
-            self._sets[group] = (*others, kept)
-        self.moments[settled.print] = max(settled.told, self.moments.get(settled.print, 0))
-        return touches
+    # -- what is seen -------------------------------------------------------------------------------
 
-    def _once(self, names: tuple[str, ...]) -> tuple[str, ...]:
-        known = self._names.get(names)
-        if known is None:
-            if len(self._names) >= MAX_SHAPES:
-                self._names.clear()
-            self._names[names] = known = names
-        return known
+    def unsettled(self, observations: Iterable[Observation]) -> Iterator[tuple[int | None, Observation]]:
+        """Those that say something else than what the ledger has called settled, each with its print. Of the
+        others a newer time is kept. What the caller does to a group counts for the next observation of it."""
+        types = self._sets.types
+        for seen in observations:
+            (type_, key), time_ns, seen_ns, properties, _ = seen
+            print_ = print_of(properties)
+            of_type = types.get(type_)
+            sets = None if of_type is None else of_type.get(key)
+            while sets:
+                if sets & _PRINT == print_:
+                    if time_ns << 64 | seen_ns > sets >> _MOMENT_AT & ALWAYS:
+                        self._touch(seen, sets & _PRINT)
+                    break
+                sets >>= _SET_BITS
+            else:
+                yield print_, seen
 
-    def covers(self, group: Group, moment: Moment, names: Mapping[str, object]) -> bool:
+    def _touch(self, seen: Observation, print_: int) -> None:
+        former = self.touched.get((seen.group, print_))
+        if former is None or moment_of_observation(seen) > moment_of_observation(former):
+            self.touched[seen.group, print_] = seen
+
+    def covers(self, seen: Observation) -> bool:
         """Whether each of these properties is settled with a newer value: then no store need hear of it."""
+        moment, names = moment_of_observation(seen), seen.properties.keys()
         return any(
-            moment < self.moments[print_] and names.keys() <= set(known)
-            for print_, _, known in self._sets.get(group, ())
+            names <= set(one.names) and moment < self._newest(seen.group, one)
+            for one in self.sets(seen.group)
         )
 
-    def sets(self, group: Group) -> tuple[Settled, ...]:
-        return tuple(Settled(*kept) for kept in self._sets.get(group, ()))
+    def _newest(self, group: Group, one: Settled) -> Moment:
+        touched = self.touched.get((group, one.print))
+        return one.told if touched is None else max(one.told, moment_of_observation(touched))
 
-    def newest(self, group: Group) -> dict[str, str]:
-        """For people: when each settled property was last observed, as the 32 digits in front of a stamp."""
-        found: dict[str, str] = {}
-        for print_, _, names in self._sets.get(group, ()):
-            times = f"{self.moments[print_]:032x}"
-            for name in names:
-                found[name] = max(times, found.get(name, ""))
-        return found
+    # -- what the ledger says -----------------------------------------------------------------------
+
+    def put(self, group: Group, settled: Settled) -> list[Touch]:
+        """The ledger called it settled. A touch that came in meanwhile keeps its newer time."""
+        touches = [] if settled.names in self._numbers else self._number(settled.names)
+        others = [one for one in self.sets(group) if one.print != settled.print]
+        for one in others[_MOST_SETS - 1 :]:
+            touches += self._forget(group, one)
+        if self._sets.get(group) is None and len(self._sets) >= self._limit:
+            for oldest in self._sets.oldest(1):
+                touches += self.drop(oldest)
+        self._sets.put(group, self._packed([settled, *others[: _MOST_SETS - 1]]))
+        return touches
+
+    def _number(self, names: tuple[str, ...]) -> list[Touch]:
+        touches: list[Touch] = []
+        if len(self._names) == MAX_SHAPES:  # somebody makes them up
+            touches = self.forget_all()
+        self._numbers[names] = len(self._names)
+        self._names.append(names)
+        return touches
 
     def drop(self, group: Group) -> list[Touch]:
         """Something else was seen of it, here or elsewhere: none of its sets can be taken for settled."""
-        return self._forget(self._sets.pop(group, ()))
-
-    def _forget(self, sets: tuple[_Kept, ...]) -> list[Touch]:
-        touches: list[Touch] = []
-        for print_, _, _ in sets:
-            self.moments.pop(print_, None)
-            touched = self.touched.pop(print_, None)
-            if touched is not None:
-                touches.append((print_, touched))
+        touches = [touch for one in self.sets(group) for touch in self._forget(group, one)]
+        self._sets.pop(group)
         return touches
+
+    def _forget(self, group: Group, one: Settled) -> list[Touch]:
+        touched = self.touched.pop((group, one.print), None)
+        return [] if touched is None else [(one.print, touched)]
 
     def take_touches(self) -> list[Touch]:
         """All touches, for the ledger to hear of. The sets stay known."""
         touched, self.touched = self.touched, {}
-        return list(touched.items())
+        return [(print_, seen) for (_, print_), seen in touched.items()]
 
     def forget_all(self) -> list[Touch]:
         """The ledger was lost: nothing is settled any more."""
-        self.moments.clear()
         self._sets.clear()
+        self._names.clear()
+        self._numbers.clear()
         return self.take_touches()
+
+    # -- what is known ------------------------------------------------------------------------------
+
+    def sets(self, group: Group) -> Iterator[Settled]:
+        """The one that was told of last comes first."""
+        packed = self._sets.get(group)
+        while packed:
+            names = self._names[packed >> _PRINT_BITS & _NAMES]
+            yield Settled(packed & _PRINT, packed >> _MOMENT_AT & ALWAYS, names)
+            packed >>= _SET_BITS
+
+    def _packed(self, sets: Iterable[Settled]) -> int:
+        packed = 0
+        for place, one in enumerate(sets):
+            told = min(max(one.told, 0), ALWAYS)
+            packed |= (
+                one.print | self._numbers[one.names] << _PRINT_BITS | told << _MOMENT_AT
+            ) << place * _SET_BITS
+        return packed
+
+    def newest(self, group: Group) -> dict[str, str]:
+        """For people: when each settled property was last observed, as the 32 digits in front of a stamp."""
+        found: dict[str, str] = {}
+        for one in self.sets(group):
+            times = f"{self._newest(group, one):032x}"
+            for name in one.names:
+                found[name] = max(times, found.get(name, ""))
+        return found

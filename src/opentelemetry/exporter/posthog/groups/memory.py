@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from . import ledger
+from .by_group import ByGroup
 from .compact import Packer
 from .state import Answer, GroupState, Haste, Settlement, Standing, StoreState, Terms
 from .store import (
@@ -60,7 +61,7 @@ class MemoryStore:
     def _start_afresh(self) -> None:
         self._lock = threading.RLock()  # guards what follows; re-entrant, since signal handlers may flush
         self._packer = Packer()
-        self._packed: dict[Group, bytes] = {}  # at rest, longest untouched first
+        self._packed: ByGroup[bytes] = ByGroup()  # at rest
         self._open: dict[Group, GroupState] = {}  # longest untouched first
         self._due: list[tuple[int, Group]] = []  # heap; entries of groups that have moved on are skipped
         self._due_of: dict[Group, int] = {}  # the entry that counts
@@ -156,7 +157,7 @@ class MemoryStore:
     def _take(self, group: Group) -> GroupState | None:
         state = self._open.pop(group, None)
         if state is None:
-            packed = self._packed.pop(group, None)
+            packed = self._packed.pop(group)
             if packed is not None:
                 state = self._packer.unpack(packed)
         return state
@@ -176,7 +177,7 @@ class MemoryStore:
         state = ledger.without_old_values(state, now, terms)
         packed = self._packer.pack(state) if ledger.at_rest(state, now) else None
         if packed is not None:
-            self._packed[group] = packed
+            self._packed.put(group, packed)
             self._resting.pop(group, None)
             return
         self._open[group] = state
@@ -211,9 +212,10 @@ class MemoryStore:
         """Whether there is room for one more group; forgets one where needed and possible."""
         if len(self._packed) + len(self._open) < self._max_groups:
             return True
-        group = next(iter(self._packed), None)
-        if group is not None:
-            state = self._packer.unpack(self._packed.pop(group))
+        group = next(iter(self._packed.oldest(1)), None)
+        packed = None if group is None else self._packed.pop(group)
+        if packed is not None:
+            state = self._packer.unpack(packed)
         else:
             candidates = (one for one, _ in zip(self._resting, range(_LOOK_AT), strict=False))
             group = next((one for one in candidates if self._evictable(one, now)), None)

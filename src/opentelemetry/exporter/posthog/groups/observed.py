@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from .known import Known, Settled, Touch, print_of
+from .known import Known, Settled, Touch
 from .pocket import Held, Pocket
 from .stamp import PRESENCE, Digester, moment_of
 from .state import Answers, Standing
@@ -33,34 +33,21 @@ class Observed:
     def sort_in(self, observations: Iterable[Observation], ahead_ns: int) -> Sorted:
         """Unchanged ones end here. ``ahead_ns`` is added to their times."""
         known, pocket = self.known, self.pocket
-        moments, touched = known.moments, known.touched
+        observations = [_moved(one, ahead_ns) for one in observations] if ahead_ns else list(observations)
         urgent: dict[Group, None] = {}
         late: list[Observation] = []
-        received = news = 0
-        for observation in observations:
-            received += 1
-            if ahead_ns:
-                observation = observation._replace(
-                    time_ns=observation.time_ns + ahead_ns, seen_ns=observation.seen_ns + ahead_ns
-                )
-            group, time_ns, seen_ns, properties, _ = observation
-            moment = time_ns << 64 | seen_ns
-            print_ = print_of(group, properties)
-            if print_ in moments:
-                if moment > moments[print_]:
-                    moments[print_] = moment
-                    touched[print_] = observation
-                continue
-            if known.covers(group, moment, properties):
+        news = 0
+        for print_, observation in known.unsettled(observations):
+            if known.covers(observation):
                 late.append(observation)
                 continue
             news += 1
-            self._carry_over(known.drop(group))
-            if pocket.holds_newer(group, moment, properties):
+            self._carry_over(known.drop(observation.group))
+            if pocket.holds_newer(observation):
                 late.append(observation)
             pocket.add(print_, observation)
-            urgent[group] = None
-        return Sorted(urgent, received, received - news, late)
+            urgent[observation.group] = None
+        return Sorted(urgent, len(observations), len(observations) - news, late)
 
     def carry_touches(self) -> None:
         """Newer times of unchanged values go into the pocket too."""
@@ -104,3 +91,8 @@ class Observed:
     def _carry_over(self, touches: Iterable[Touch]) -> None:
         for print_, observation in touches:
             self.pocket.add(print_, observation)
+
+
+def _moved(observation: Observation, ahead_ns: int) -> Observation:
+    time_ns, seen_ns = observation.time_ns + ahead_ns, observation.seen_ns + ahead_ns
+    return observation._replace(time_ns=time_ns, seen_ns=seen_ns)

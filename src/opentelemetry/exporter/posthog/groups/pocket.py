@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
-from .known import ALWAYS, Moment
+from .known import ALWAYS, Moment, moment_of_observation
 from .stamp import (
     PRESENCE,
     PRESENCE_STAMP,
@@ -133,12 +133,15 @@ class Pocket:
             held.entries[name] = entry
             held.unsaved = True
 
-    def holds_newer(self, group: Group, moment: Moment, names: Iterable[str]) -> bool:
+    def holds_newer(self, seen: Observation) -> bool:
         """Whether something of this observation would end here, since a newer value waits for the store."""
-        held = self._held.get(group)
-        return held is not None and any(
+        held = self._held.get(seen.group)
+        if held is None:
+            return False
+        moment = moment_of_observation(seen)
+        return any(
             (entry := held.entries.get(name)) is not None and moment < moment_of(entry.stamp)
-            for name in names
+            for name in seen.properties
         )
 
     def restore(self, sighting: Sighting) -> None:
