@@ -103,6 +103,13 @@ def test_what_the_store_calls_settled_with_another_value_is_not_known() -> None:
     assert process.sort_in([seen(6, plan="free")], 0).urgent
 
 
+@pytest.mark.parametrize("odd", [float("nan"), float("inf")])
+def test_a_value_that_no_json_can_say_is_never_taken_for_another(odd: float) -> None:
+    process = observed(seen(5, plan="team", seats=odd))
+    assert process.sort_in([seen(6, plan="team", seats=None)], 0).urgent
+    assert process.pocket.take_unspeakable() == 1
+
+
 def test_a_lost_store_must_hear_of_everything_and_nothing_is_settled() -> None:
     process = observed(seen(5, plan="team"))
     process.sort_in([seen(9, plan="team")], 0)

@@ -1,29 +1,20 @@
 """What this process knows to be settled, so that an unchanged observation costs one dictionary look-up.
 
-A set of properties is remembered by its *print*, a hash of this process alone. Equal prints mean equal values
-of equal types; different prints may still mean the same, and then the ledger is asked once too often. Prints
-never leave the process, so they may be quick instead of portable.
-
-All that is known of a group is one int, 180 bits a set: nothing for the garbage collector to walk over, and
-48 bytes for the one set that most groups have.
+A set of properties is remembered by its print (``prints.py``). All that is known of a group is one int of 180
+bits a set: nothing for the garbage collector to walk over, and 48 bytes for a group with one set.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from marshal import dumps
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from .by_group import ByGroup
 from .compact import MAX_SHAPES
+from .prints import PRINT_BITS, printer
 
 if TYPE_CHECKING:
-    from ..model import Group, JsonValue, Observation
-
-_dumps: Final[Any] = dumps  # its own type knows no Mapping
-
-_PLAIN: Final = 2
-"""Version of the marshal format: the last one in which equal values always give equal bytes."""
+    from ..model import Group, Observation
 
 _MOST_SETS: Final = 8
 """Different sets of properties remembered of one group: its services each see their own."""
@@ -38,21 +29,12 @@ Touch: TypeAlias = "tuple[int, Observation]"
 """A print and the observation that touched its set."""
 
 # One set, from the lowest bit: print, number of its names, moment.
-_PRINT_BITS: Final = 40  # a change is taken for none once in 10^12
 _NAMES_BITS: Final = 12
-_MOMENT_AT: Final = _PRINT_BITS + _NAMES_BITS
+_MOMENT_AT: Final = PRINT_BITS + _NAMES_BITS
 _SET_BITS: Final = _MOMENT_AT + 128
-_PRINT: Final = (1 << _PRINT_BITS) - 1
+_PRINT: Final = (1 << PRINT_BITS) - 1
 _NAMES: Final = (1 << _NAMES_BITS) - 1
 assert MAX_SHAPES <= _NAMES + 1
-
-
-def print_of(properties: Mapping[str, JsonValue]) -> int | None:
-    """None for what can't be printed (a subclass of str, say); the ledger then looks at it value by value."""
-    try:
-        return hash(_dumps(properties, _PLAIN)) & _PRINT
-    except ValueError:
-        return None
 
 
 def moment_of_observation(seen: Observation) -> Moment:
@@ -75,7 +57,7 @@ class Known:
     changed to and fro. Whatever forgets a set therefore hands out its touch.
     """
 
-    __slots__ = ("_limit", "_names", "_numbers", "_sets", "touched")
+    __slots__ = ("_limit", "_names", "_numbers", "_print_of", "_sets", "touched")
 
     def __init__(self, limit: int) -> None:
         self.touched: dict[tuple[Group, int], Observation] = {}
@@ -83,6 +65,7 @@ class Known:
         self._names: list[tuple[str, ...]] = []  # by number: a service knows few different ones
         self._numbers: dict[tuple[str, ...], int] = {}
         self._limit = limit
+        self._print_of = printer()
 
     def __len__(self) -> int:
         return len(self._sets)
@@ -92,7 +75,7 @@ class Known:
     def unsettled(self, observations: Iterable[Observation]) -> Iterator[tuple[int | None, Observation]]:
         """Those that say something else than what the ledger has called settled, each with its print. Of the
         others a newer time is kept. What the caller does to a group counts for the next observation of it."""
-        types = self._sets.types
+        types, print_of = self._sets.types, self._print_of
         for seen in observations:
             (type_, key), time_ns, seen_ns, properties, _ = seen
             print_ = print_of(properties)
@@ -174,7 +157,7 @@ class Known:
         """The one that was told of last comes first."""
         packed = self._sets.get(group)
         while packed:
-            names = self._names[packed >> _PRINT_BITS & _NAMES]
+            names = self._names[packed >> PRINT_BITS & _NAMES]
             yield Settled(packed & _PRINT, packed >> _MOMENT_AT & ALWAYS, names)
             packed >>= _SET_BITS
 
@@ -183,7 +166,7 @@ class Known:
         for place, one in enumerate(sets):
             told = min(max(one.told, 0), ALWAYS)
             packed |= (
-                one.print | self._numbers[one.names] << _PRINT_BITS | told << _MOMENT_AT
+                one.print | self._numbers[one.names] << PRINT_BITS | told << _MOMENT_AT
             ) << place * _SET_BITS
         return packed
 

@@ -90,7 +90,9 @@ class Pocket:
             current = self._later(held, times, seen)
         else:
             current = self._stamped(held, times, seen)
-        held.print, held.current = print_, current
+        # What JSON can't say may have the print of something else.
+        held.print = print_ if current.keys() >= seen.properties.keys() else None
+        held.current = current
 
     def _later(self, held: Held, times: str, seen: Observation) -> dict[str, str]:
         """The set of before, at another time: no value need be looked at again."""
