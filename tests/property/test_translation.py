@@ -166,6 +166,45 @@ def test_log_records_translated_together_say_what_each_says_alone(signals: list[
             assert repr(warm._replace(notes=())) == repr(fresh._replace(notes=()))
 
 
+KEYS = st.sampled_from(
+    [
+        "http.method", "http.request.method", "http.status_code", "url.full", "service.name", "span.kind",
+        "deployment.environment", "otel.scope.name", "$trace_id", "posthog.actor", "order.total",
+        "customer_email", "api_token", "organization.plan.name", "organization.plan_name",
+        "organization.billing_email", "organization.seats", "user.id", "team", "exception.type",
+    ]
+)  # fmt: skip
+PLAIN_VALUES = st.one_of(
+    st.text(max_size=12),
+    st.integers(),
+    st.floats(),
+    st.booleans(),
+    st.sampled_from(
+        ["Müller GmbH", "a\nb", " x", "", "sk_live_abcdefgh12345678", "https://x.io/?q=1", "\ud800"]
+    ),
+)
+
+
+@settings(QUICK, max_examples=300)
+@given(st.dictionaries(KEYS, PLAIN_VALUES, max_size=9))
+def test_values_that_move_together_come_out_as_those_that_are_looked_at_one_by_one(
+    attributes: dict[str, Any],
+) -> None:
+    """A list among the values is never plain, so beside one each of the others is looked at alone."""
+
+    def translated(further: dict[str, Any]) -> Translation:
+        record = a_log(attributes={**attributes, "organization.id": "org_42", **further})
+        translator = Translator(some_settings(**EVERYTHING))
+        return translator.log(record, now_ns=EPOCH_NS, random_bits=Bits())
+
+    together, one_by_one = translated({}), translated({"list": ["a"]})
+    assert together.capture is not None
+    assert one_by_one.capture is not None
+    assert {**together.capture.properties, "list": ["a"]}.items() == one_by_one.capture.properties.items()
+    assert repr(together.observations) == repr(one_by_one.observations)
+    assert together.notes == one_by_one.notes
+
+
 SECRETS = ["anna@example.com", "sk_live_abcdefgh12345678", "4111 1111 1111 1111"]
 
 

@@ -113,7 +113,7 @@ def test_nesting_ends_where_the_legacy_protocol_would_refuse_the_batch(
     encode: Callable[[object], bytes],
 ) -> None:
     nested: Any = 1
-    for _ in range(200):
+    for _ in range(300):
         nested = {"n": nested}
     depth, node = 0, read(encode(nested))
     while isinstance(node, dict):

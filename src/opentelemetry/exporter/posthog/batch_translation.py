@@ -59,19 +59,16 @@ class BatchTranslation:
                     gone.append(Reason.TRANSLATION_ERROR)
                     continue
                 capture = result.capture
+                if capture is None:
+                    gone.append(result.reason or Reason.NOT_NAMED)
+                else:
+                    captures.append(capture)
                 if result.observations:
                     observations.extend(result.observations)
                 if result.notes:
                     self._take_notes(result.notes)
-                if capture is None:
-                    gone.append(result.reason or Reason.NOT_NAMED)
-                    continue
-                made.append(capture.name)
-                if capture.uuid in seen:
-                    self._diagnostics.dropped(Reason.DUPLICATE_UUID, 1)
-                    continue
-                seen.add(capture.uuid)
-                captures.append(capture)
+            made.extend([capture.name for capture in captures])
+            captures = self._without_twins(captures, seen)
             envelopes = [envelope for envelope in map(self._encode.capture, captures) if envelope is not None]
             events.extend(envelopes)
             if len(envelopes) < len(captures):
@@ -80,6 +77,20 @@ class BatchTranslation:
             self._diagnostics.let_go(reason, count)
         self._diagnostics.made(made)
         return events, observations
+
+    def _without_twins(self, captures: list[Capture], seen: set[str]) -> list[Capture]:
+        """Those whose uuid was not ``seen`` before: v1 refuses a request that has one twice."""
+        uuids = [capture.uuid for capture in captures]
+        if seen.isdisjoint(uuids) and len(fresh := {*uuids}) == len(uuids):
+            seen |= fresh
+            return captures
+        alone: dict[str, Capture] = {}
+        for capture in captures:
+            if capture.uuid not in seen:
+                alone.setdefault(capture.uuid, capture)
+        seen.update(alone)
+        self._diagnostics.dropped(Reason.DUPLICATE_UUID, len(captures) - len(alone))
+        return list(alone.values())
 
     def _translated(self, source: Source[SignalT], signals: Sequence[SignalT]) -> Sequence[Translated | None]:
         """One answer a signal; None for one that can't be read, which must not cost the others."""

@@ -24,15 +24,15 @@ _RFC3339: Final = re.compile(
 
 def rfc3339(time_ns: int) -> str:
     """``2026-11-23T14:01:24.916575Z``. Before 1970 and after 9999 the nearest representable instant."""
-    if not 0 <= time_ns <= LAST_NS:
-        time_ns = 0 if time_ns < 0 else LAST_NS
-    seconds, nanoseconds = divmod(time_ns, SECOND_NS)
-    return "%s.%06dZ" % (_second(seconds), nanoseconds // 1000)  # noqa: UP031 - cheaper than an f-string here
+    if not SECOND_NS <= time_ns <= LAST_NS:
+        return rfc3339(LAST_NS) if time_ns > LAST_NS else f"{_second('0')}.{max(time_ns, 0) // 1000:06d}Z"
+    digits = str(time_ns)  # to cut digits is quicker than to divide
+    return f"{_second(digits[:-9])}.{digits[-9:-3]}Z"
 
 
 @lru_cache(maxsize=256)  # a batch spans a few seconds; building the text again costs three times as much
-def _second(seconds: int) -> str:
-    return (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
+def _second(seconds: str) -> str:
+    return (_EPOCH + timedelta(seconds=int(seconds))).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def to_datetime(time_ns: int) -> datetime:

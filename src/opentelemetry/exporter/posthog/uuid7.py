@@ -14,6 +14,10 @@ RANDOM_BITS = 74
 
 _MAX_MS = (1 << 48) - 1
 
+_VERSION_7, _VARIANT = 7 << 76, 2 << 62
+_UPPER_12, _LOWER_62 = 0xFFF << 62, (1 << 62) - 1
+"""Bits on either side of the variant's two."""
+
 
 def uuid7(time_ns: int, bits: int) -> str:
     """The canonical text of the UUIDv7 of ``time_ns`` (Unix epoch) and the low 74 of ``bits``.
@@ -24,13 +28,9 @@ def uuid7(time_ns: int, bits: int) -> str:
     milliseconds = time_ns // 1_000_000
     if not 0 <= milliseconds <= _MAX_MS:
         milliseconds = 0 if milliseconds < 0 else _MAX_MS
-    return "%08x-%04x-7%03x-%04x-%012x" % (  # noqa: UP031 - two thirds of what an f-string takes here
-        milliseconds >> 16,
-        milliseconds & 0xFFFF,
-        bits >> 62 & 0xFFF,
-        bits >> 48 & 0x3FFF | 0x8000,
-        bits & 0xFFFF_FFFF_FFFF,
-    )
+    number = milliseconds << 80 | _VERSION_7 | (bits & _UPPER_12) << 2 | _VARIANT | bits & _LOWER_62
+    groups = number.to_bytes(16, "big").hex("-", 2)  # 8 groups of 4 digits; half of what formatting takes
+    return groups[:4] + groups[5:29] + groups[30:34] + groups[35:]
 
 
 def start_of_day(time_ns: int) -> int:

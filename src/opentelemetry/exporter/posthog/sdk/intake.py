@@ -31,6 +31,7 @@ from ..translate.translator import Translator
 from ..version import __version__
 from .attribute_limits import text_limit
 from .describing import log_describer, span_describer
+from .span_events import events_of
 
 if TYPE_CHECKING:
     from opentelemetry.sdk._logs import ReadableLogRecord
@@ -144,7 +145,9 @@ def span_source(settings: Settings | None, names: GroupNames | None = None) -> S
     """
     if settings is None:
         return Source(SPAN, _nothing)
-    translator = Translator(settings, stamps=groups_of_span, length_limit=text_limit, names=names)
+    translator = Translator(
+        settings, stamps=groups_of_span, length_limit=text_limit, events_of=events_of, names=names
+    )
 
     def translated(span: ReadableSpan) -> Translation:
         return translator.span(span, now_ns=time.time_ns())

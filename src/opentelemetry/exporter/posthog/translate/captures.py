@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from .. import attributes as control
@@ -19,9 +19,9 @@ from .properties import clean_text
 if TYPE_CHECKING:
     from ..model import JsonValue
     from ..settings.model import Settings
-    from .plans import Plan
+    from .plans import Entry, Plan
     from .properties import Converter
-    from .signals import Subject
+    from .signals import MakeUuid, Subject
 
 _UUID7: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.I)
 
@@ -35,66 +35,73 @@ class CaptureMaker:
         self._prefix = settings.event_prefix
         self._converter = converter
 
-    def gather(self, subject: Subject) -> None:
-        """What resource, signal and attributes say, converted and under privacy; later ones win.
+    def gather(self, subjects: Iterable[Subject]) -> None:
+        """What resource, signal and attributes say, converted and under privacy; the attributes win.
 
-        The hottest place of the package. Most signals hold nothing but plain scalars under their own names,
-        and then all of them move at once; :meth:`_add_each` would give the same.
+        Most signals hold little but plain scalars, under names of which none is ours, and then all of those
+        move at once; :meth:`_add_each` would give the same.
         """
-        attributes: dict[str, Any] = subject.attributes
-        plan, properties = subject.plan, subject.origin.properties
-        if subject.plain:
-            subject.properties = properties = {**properties, **subject.own, **attributes}
-            for key in plan.left_out:
-                del properties[key]
-        else:
-            subject.properties = properties = {**properties, **subject.own}
-            self._add_each(properties, plan, attributes, subject.said)
+        properties: dict[str, JsonValue]
+        for subject in subjects:
+            plan, constant = subject.plan, subject.origin.properties
+            attributes: dict[str, Any] = subject.attributes
+            if plan.plain is not None and plan.plain.holds(attributes):
+                subject.plain = True
+                subject.properties = properties = {**attributes, **constant, **subject.own}
+                for key in plan.staying:
+                    del properties[key]
+                for key, name in plan.renamed:
+                    properties[name] = properties.pop(key)
+                if plan.apart:
+                    self._add_each(properties, plan.apart, attributes, subject.said)
+            else:
+                subject.properties = properties = {**constant, **subject.own}
+                self._add_each(properties, plan.event, attributes, subject.said)
 
-    def make(self, subject: Subject) -> None:
-        """The capture of a selected signal."""
-        attributes, shape, found, properties = (
-            subject.attributes,
-            subject.shape,
-            subject.found,
-            subject.properties,
-        )
-        user: str | None = None
-        if shape.users:
-            user, unusable = user_of(attributes, shape.users)
-            if unusable:
-                subject.said.append(notes.USER_ID_INVALID)
-        if user is not None:
-            actor, distinct_id = USER, user
-        elif found.groups:
-            actor, distinct_id = GROUP, group_distinct_id(found.groups[0])
-        else:
-            actor, distinct_id = NOBODY, service_distinct_id(subject.origin.service)
-        properties[control.ACTOR] = actor
-        if subject.scope.name:
-            properties["otel.scope.name"] = subject.scope.name
-        if subject.trace_id:
-            properties["$trace_id"] = subject.trace_id
-            properties["$span_id"] = subject.span_id
-        name = f"{self._prefix}{subject.verdict}"
-        time_ns = subject.time_ns if subject.time_ns < LAST_NS else LAST_NS
-        key = idempotency_key(attributes) if shape.keyed else None
-        subject.capture = Capture(
-            name,
-            distinct_id,
-            time_ns,
-            subject.make_uuid(name, subject) if key is None else keyed_uuid(name, key, time_ns),
-            found.keys,
-            properties,
-            actor is NOBODY,
-            session_of(attributes) if shape.in_session else None,
-            self._person(subject.plan, attributes) if subject.plan.person and user is not None else None,
-        )
+    def make(self, subjects: Iterable[Subject], make_uuid: MakeUuid) -> None:
+        """The captures of selected signals."""
+        for subject in subjects:
+            attributes, shape, found, properties = (
+                subject.attributes,
+                subject.shape,
+                subject.found,
+                subject.properties,
+            )
+            user: str | None = None
+            if shape.users:
+                user, unusable = user_of(attributes, shape.users)
+                if unusable:
+                    subject.said.append(notes.USER_ID_INVALID)
+            if user is not None:
+                actor, distinct_id = USER, user
+            elif found.groups:
+                actor, distinct_id = GROUP, group_distinct_id(found.groups[0])
+            else:
+                actor, distinct_id = NOBODY, service_distinct_id(subject.origin.service)
+            properties[control.ACTOR] = actor
+            name = f"{self._prefix}{subject.verdict}"
+            time_ns = subject.time_ns if subject.time_ns < LAST_NS else LAST_NS
+            key = idempotency_key(attributes) if shape.keyed else None
+            subject.capture = Capture(
+                name,
+                distinct_id,
+                time_ns,
+                make_uuid(name, subject) if key is None else keyed_uuid(name, key, time_ns),
+                found.keys,
+                properties,
+                actor is NOBODY,
+                session_of(attributes) if shape.in_session else None,
+                self._person(subject.plan, attributes) if subject.plan.person and user is not None else None,
+            )
 
     def _add_each(
-        self, properties: dict[str, JsonValue], plan: Plan, attributes: Mapping[str, Any], said: list[str]
+        self,
+        properties: dict[str, JsonValue],
+        entries: Iterable[Entry],
+        attributes: Mapping[str, Any],
+        said: list[str],
     ) -> None:
-        for key, name, pattern, identity in plan.event:
+        for key, name, pattern, identity in entries:
             value = attributes[key]
             converted = self._converter.value(value, pattern)
             if converted is OMITTED or (

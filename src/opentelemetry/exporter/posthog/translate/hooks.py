@@ -36,7 +36,7 @@ MAX_GROUPS: Final = 5
 class Hooks:
     """Calls the application's functions, under fixed settings."""
 
-    __slots__ = ("_before_send", "_campaign", "_converter", "_opt_out", "_opt_out_ids", "opt_out")
+    __slots__ = ("_before_send", "_campaign", "_converter", "_opt_out", "_opt_out_ids", "change", "opt_out")
 
     def __init__(self, settings: Settings, converter: Converter) -> None:
         self._before_send = settings.before_send
@@ -45,6 +45,7 @@ class Hooks:
         self._converter = converter
         self._campaign = settings.campaign_properties
         self.opt_out = settings.opt_out is not None or bool(settings.opt_out_ids)
+        self.change = settings.before_send is not None
 
     def opted_out(self, groups: Mapping[str, str], user: str | None, said: list[str]) -> bool:
         """Is this signal about somebody who wants no telemetry?"""

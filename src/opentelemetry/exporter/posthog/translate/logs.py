@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 from ..attributes import EVENT_NAME_KEYS
 from .privacy import OMITTED
 from .properties import Converter, clean_text
-from .signals import instant, seen_at, trace_ids
+from .signals import instant, place_of, seen_at
 
 if TYPE_CHECKING:
-    from ..model import JsonValue
+    from collections.abc import Iterable
+
     from .signals import Subject
 
 
@@ -26,23 +27,22 @@ def event_name_of(record: Any, attributes: dict[str, object]) -> str:
     return ""
 
 
-def read(subject: Subject, body: Converter | None) -> None:
-    """The rest of the record; ``body`` converts its body, None leaves it out."""
-    record = subject.signal.log_record
-    observed = instant(record.observed_timestamp)
-    subject.time_ns = instant(record.timestamp) or observed or subject.now_ns
-    subject.seen_ns = seen_at(observed, subject.now_ns)
-    subject.trace_id, subject.span_id = trace_ids(record.trace_id, record.span_id)
-    subject.span_events = ()
-    own: dict[str, JsonValue] = {}
-    severity = severity_of(record)
-    if severity:
-        own["log.severity"] = severity
-    if body is not None and record.body is not None:
-        converted = body.value(record.body)  # neither copied nor checked by the SDK: any object at all
-        if converted is not OMITTED:
-            own["log.body"] = converted
-    subject.own = own
+def read(subjects: Iterable[Subject], now_ns: int, body: Converter | None) -> None:
+    """The rest of the records; ``body`` converts their bodies, None leaves them out."""
+    for subject in subjects:
+        record = subject.signal.log_record
+        observed = instant(record.observed_timestamp)
+        subject.time_ns = instant(record.timestamp) or observed or now_ns
+        subject.seen_ns = seen_at(observed, now_ns)
+        subject.span_events = ()
+        own = place_of(subject, record)
+        severity = severity_of(record)
+        if severity:
+            own["log.severity"] = severity
+        if body is not None and record.body is not None and isinstance(subject.verdict, str):
+            converted = body.value(record.body)  # neither copied nor checked by the SDK: any object at all
+            if converted is not OMITTED:
+                own["log.body"] = converted
 
 
 def severity_of(record: Any) -> str:

@@ -19,7 +19,7 @@ from .privacy import OMITTED
 from .properties import is_reserved, name_of
 
 if TYPE_CHECKING:
-    from ..model import JsonValue
+    from ..model import Group, JsonValue
     from ..settings.model import Settings
     from .groups import Found
     from .plans import Profile
@@ -48,37 +48,48 @@ class Observer:
         self._converter = converter
         self._prefixes = tuple((rule.type, rule.prefix) for rule in settings.groups)
 
-    def observe(self, subject: Subject) -> None:
+    def observe(self, subjects: Iterable[Subject], now_ns: int) -> None:
         """One observation a group. A signal that is not selected speaks only of groups that the application
-        put on it, and only if it says something of them. Values that the event has were converted already;
-        of plain ones only the empty text says nothing.
+        put on it, and only if it says something of them.
         """
-        found, shape, selected = subject.found, subject.shape, subject.capture is not None
-        unset = self._unset(subject.attributes, found) if shape.unset else _NOTHING_UNSET
-        made: list[Observation] = []
-        time_ns = 0
-        for group in found.groups:
-            type_ = group.type
-            elsewhere = type_ in found.elsewhere
-            if not selected and (elsewhere or type_ in found.stamped):
-                continue
-            properties: dict[str, JsonValue] = dict.fromkeys(unset[type_]) if type_ in unset else {}
-            if elsewhere:
-                if subject.origin.groups.get(type_) == group.key:
-                    properties.update(subject.origin.group_properties.get(type_, {}))
-            elif (profile := subject.plan.groups.get(type_)) is not None:
-                if subject.plain and "" not in (values := profile.pick(subject.properties)):
-                    properties.update(zip(profile.names, values, strict=True))
-                else:
-                    self._add_said(properties, profile, subject)
-            if not selected and not properties:
-                continue
-            time_ns = time_ns or self._time(subject)
-            made.append(Observation(group, time_ns, subject.seen_ns, properties, subject.origin.service))
-        subject.observations = tuple(made)
+        latest = now_ns + FUTURE
+        for subject in subjects:
+            shape, found, selected = subject.shape, subject.found, subject.capture is not None
+            unset = self._unset(subject.attributes, found) if shape.unset else _NOTHING_UNSET
+            time_ns = self._stated(subject) if shape.dated else subject.time_ns
+            made: list[Observation] = []
+            for group in found.groups:
+                type_ = group.type
+                if not selected and (type_ in found.elsewhere or type_ in found.stamped):
+                    continue
+                properties = self._said_of(group, subject)
+                if type_ in unset:
+                    properties = {**dict.fromkeys(unset[type_]), **properties}
+                if not selected and not properties:
+                    continue
+                if time_ns > latest:
+                    subject.said.append(notes.FUTURE_TIME)
+                    time_ns = subject.seen_ns
+                made.append(Observation(group, time_ns, subject.seen_ns, properties, subject.origin.service))
+            subject.observations = tuple(made)
 
-    def _add_said(self, found: dict[str, JsonValue], profile: Profile, subject: Subject) -> None:
+    def _said_of(self, group: Group, subject: Subject) -> dict[str, JsonValue]:
+        """Values that the event has were converted before; of plain ones only the empty text says nothing."""
+        if group.type in subject.found.elsewhere:
+            origin = subject.origin
+            here = origin.groups.get(group.type) == group.key
+            return {**origin.group_properties.get(group.type, {})} if here else {}
+        profile = subject.plan.groups.get(group.type)
+        if profile is None:
+            return {}
+        pick = profile.pick
+        if subject.plain and pick is not None and "" not in (values := pick(subject.properties)):
+            return dict(zip(profile.names, values))  # noqa: B905 - as many, by their making
+        return self._each_said(profile, subject)
+
+    def _each_said(self, profile: Profile, subject: Subject) -> dict[str, JsonValue]:
         event = subject.properties
+        found: dict[str, JsonValue] = {}
         for key, event_name, name, pattern in profile.entries:
             if event_name in event:
                 value = event[event_name]
@@ -96,6 +107,7 @@ class Observer:
                 subject.said.append(notes.GROUP_VALUE)
             elif says_something(value):
                 found[name] = value
+        return found
 
     def _unset(self, attributes: Mapping[str, object], found: Found) -> Mapping[str, list[str]]:
         """Names that are said to be empty, by type: under the type's prefix, else of the first group here."""
@@ -126,20 +138,13 @@ class Observer:
         return unset
 
     @staticmethod
-    def _time(subject: Subject) -> int:
-        """When it was true: as the application says, else at event time; never beyond the bound."""
-        time_ns = subject.time_ns
-        given = subject.attributes.get(OBSERVED_AT) if subject.shape.dated else None
-        if given is not None:
-            stated = observed_at(given)
-            if stated is None:
-                subject.said.append(notes.OBSERVED_AT_INVALID)
-            else:
-                time_ns = stated
-        if time_ns > subject.now_ns + FUTURE:
-            subject.said.append(notes.FUTURE_TIME)
-            return subject.seen_ns
-        return time_ns
+    def _stated(subject: Subject) -> int:
+        """When it was true, as the application says; else event time."""
+        given = subject.attributes.get(OBSERVED_AT)
+        stated = None if given is None else observed_at(given)
+        if stated is None and given is not None:
+            subject.said.append(notes.OBSERVED_AT_INVALID)
+        return subject.time_ns if stated is None else stated
 
 
 def observed_at(value: object) -> int | None:

@@ -7,20 +7,18 @@ a few calls into C, however many values there are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from operator import itemgetter
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from .privacy import are_suspicious
-from .properties import MAX_SAFE, MAX_TEXT
+from .properties import MAX_SAFE, MAX_TEXT, is_encodable
 
 MAX_KINDS: Final = 64
 """Tuples of kinds remembered for one set of keys: each optional number among them doubles their count."""
 
 Pick: TypeAlias = Callable[[Any], "tuple[Any, ...]"]
 """Takes the values of some keys out of a mapping, or of some positions out of a tuple."""
-
-Look: TypeAlias = Callable[["tuple[Any, ...]"], bool]
 
 _SCALARS: Final = frozenset({str, int, float, bool})
 
@@ -29,42 +27,44 @@ def picking(keys: tuple[Any, ...]) -> Pick:
     """One C call where there are several keys."""
     if len(keys) > 1:
         return itemgetter(*keys)
-    return lambda values: tuple(values[key] for key in keys)
+    if not keys:
+        return lambda values: ()
+    (only,) = keys
+    return lambda values: (values[only],)
+
+
+class Kinds(NamedTuple):
+    """What is known of values from their kinds alone."""
+
+    texts_of: Pick
+    numbers_of: Pick
+    line_feeds: int  # between the texts, if none of them holds one
 
 
 class Plainness:
-    """Looks at the values of some keys. Safe from many threads: a look made twice sees the same."""
+    """Looks at the values of one set of keys. Safe from many threads: a look made twice sees the same."""
 
-    __slots__ = ("_looks", "_pick")
+    __slots__ = ("_known", "_places")
 
-    def __init__(self, keys: tuple[str, ...]) -> None:
-        self._pick = picking(keys)
-        self._looks: dict[tuple[type, ...], Look] = {}
+    def __init__(self, keys: tuple[str, ...], looked_at: Container[str]) -> None:
+        """``keys``: all of the signal, in their order; ``looked_at``: those whose values are to leave."""
+        self._places = tuple(place for place, key in enumerate(keys, 1) if key in looked_at)
+        self._known: dict[tuple[type, ...], Kinds | None] = {}
 
     def holds(self, attributes: Mapping[str, Any]) -> bool:
         """False is always safe: then each value is looked at, and leaves as it is or doesn't."""
-        values = self._pick(attributes)
+        values = ("", *attributes.values())
         kinds = tuple(map(type, values))
-        look = self._looks.get(kinds)
-        if look is None:
-            look = _look_at(kinds)
-            if len(self._looks) < MAX_KINDS:
-                self._looks[kinds] = look
-        return look(values)
-
-
-def _look_at(kinds: tuple[type, ...]) -> Look:
-    """How values of these kinds are looked at."""
-    if not _SCALARS.issuperset(kinds):
-        return lambda values: False
-    texts_of = picking(tuple(place for place, kind in enumerate(kinds) if kind is str))
-    numbers_of = picking(tuple(place for place, kind in enumerate(kinds) if kind in (int, float)))
-    line_feeds = kinds.count(str)
-
-    def look(values: tuple[Any, ...]) -> bool:
-        # Each text on a line of its own, after a line feed. Plain text holds none and starts with no space,
-        # so it is blank only if it is empty.
-        lines = "\n".join(("", *texts_of(values)))
+        try:
+            known = self._known[kinds]
+        except KeyError:
+            known = self._learnt(kinds)
+        if known is None:
+            return False
+        texts_of, numbers_of, line_feeds = known
+        # Each text on a line of its own, the first one empty, so that each begins after a line feed. Plain
+        # text holds none and starts with no space, so it is blank only if it is empty.
+        lines = "\n".join(texts_of(values))
         try:
             size = sum(map(abs, numbers_of(values)))
         except OverflowError:  # a float beside an int of hundreds of digits
@@ -72,10 +72,19 @@ def _look_at(kinds: tuple[type, ...]) -> Look:
         return (
             size <= MAX_SAFE  # what NaN and infinities make of it is not
             and len(lines) <= MAX_TEXT
-            and lines.isascii()
+            and (lines.isascii() or is_encodable(lines))
             and "\0" not in lines
             and lines.count("\n") == line_feeds
             and not are_suspicious(lines)
         )
 
-    return look
+    def _learnt(self, kinds: tuple[type, ...]) -> Kinds | None:
+        places = self._places
+        known = None
+        if _SCALARS.issuperset(kinds[place] for place in places):
+            texts = tuple(place for place in places if kinds[place] is str)
+            numbers = tuple(place for place in places if kinds[place] in (int, float))
+            known = Kinds(picking((0, *texts)), picking(numbers), len(texts))
+        if len(self._known) < MAX_KINDS:
+            self._known[kinds] = known
+        return known

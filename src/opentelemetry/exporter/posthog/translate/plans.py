@@ -27,17 +27,21 @@ MAX_GROUP_PROPERTIES: Final = 50
 """Names a group type: a profile is read by people, and a key that varies would fill it for ever."""
 
 NEVER_PROPERTIES: Final = frozenset(
-    {*control.EVENT_NAME_KEYS, *control.SESSION_KEYS, control.POSTHOG_DISTINCT_ID, "session.previous_id"}
-)
+    {
+        *control.EVENT_NAME_KEYS, *control.SESSION_KEYS, control.POSTHOG_DISTINCT_ID, "session.previous_id",
+        "otel.scope.name",
+    }
+)  # fmt: skip
 """Read elsewhere, or said by other means."""
 
 _SAID_BY_US: Final = frozenset(
     {
         "$is_server", "$geoip_disable", "service.name", "service.version", "deployment.environment.name",
-        "span.kind", "span.duration_ms", "otel.status_code", "exception.type", "log.severity", "log.body",
+        "span.kind", "span.duration_ms", "otel.status_code", "otel.scope.name", "exception.type",
+        "log.severity", "log.body", "$trace_id", "$span_id", control.ACTOR,
     }
 )  # fmt: skip
-"""An attribute of such a name that is left out must not take our own property with it."""
+"""Names of properties that we say ourselves. An attribute of such a name wins, or is left out."""
 
 PERSON_PREFIX: Final = "user."
 
@@ -65,7 +69,9 @@ class Profile(NamedTuple):
 
     entries: tuple[GroupEntry, ...]
     names: tuple[str, ...]
-    pick: Pick  # the values of ``names`` out of the event's properties, in their order
+    pick: (
+        Pick | None
+    )  # the values of ``names`` out of a plain event's properties; None if some may be withheld
 
 
 class Plan(NamedTuple):
@@ -75,8 +81,10 @@ class Plan(NamedTuple):
     groups: dict[str, Profile]
     person: tuple[tuple[str, str], ...]  # key, name of the person's property
     notes: tuple[str, ...]
-    left_out: tuple[str, ...]  # keys that are in no entry of ``event``
-    plain: Plainness | None  # of the values of ``event``; None if an entry changes its name or has a pattern
+    plain: Plainness | None  # of the values that may move together; None if none may
+    staying: tuple[str, ...]  # keys that do not move with them
+    renamed: tuple[tuple[str, str], ...]  # key and name of those that do, where they differ
+    apart: tuple[Entry, ...]  # entries whose value is looked at alone in any case: its key matches a pattern
 
 
 class GroupNames:
@@ -132,7 +140,7 @@ class Planner:
         shape.plan, once = self._made(shape.keys)
         return shape.plan, once
 
-    def _made(self, keys: Iterable[str]) -> tuple[Plan, tuple[str, ...]]:
+    def _made(self, keys: tuple[str, ...]) -> tuple[Plan, tuple[str, ...]]:
         entries: dict[str, Entry] = {}
         groups: dict[str, dict[str, GroupEntry]] = {}
         said: list[str] = []
@@ -165,15 +173,16 @@ class Planner:
                 said.append(notes.PROPERTY_SURPLUS)
                 continue
             entries[entry.name] = entry
-        left_out = present.difference(entry.key for entry in entries.values())
-        straight = all(entry.pattern is None and entry.key == name for name, entry in entries.items())
+        moving = {entry.key: name for name, entry in entries.items() if entry.pattern is None}
         return Plan(
-            tuple(entries.values()),
-            {group_type: _profile(tuple(profile.values())) for group_type, profile in groups.items()},
-            self._person(keys),
-            tuple(said),
-            tuple(left_out),
-            Plainness(tuple(entries)) if straight and not left_out & _SAID_BY_US else None,
+            event=tuple(entries.values()),
+            groups={group_type: _profile(tuple(profile.values())) for group_type, profile in groups.items()},
+            person=self._person(keys),
+            notes=tuple(said),
+            plain=Plainness(keys, moving) if present.isdisjoint(_SAID_BY_US) else None,
+            staying=tuple(present - moving.keys()),
+            renamed=tuple((key, name) for key, name in moving.items() if key != name),
+            apart=tuple(entry for entry in entries.values() if entry.pattern is not None),
         ), tuple(once)
 
     def entry(self, key: str) -> Entry | str:
@@ -222,7 +231,10 @@ class Planner:
 
 def _profile(entries: tuple[GroupEntry, ...]) -> Profile:
     names = tuple(entry.name for entry in entries)
-    return Profile(entries, names, picking(tuple(entry.event_name for entry in entries)))
+    withheld = any(entry.pattern is not None for entry in entries)
+    return Profile(
+        entries, names, None if withheld else picking(tuple(entry.event_name for entry in entries))
+    )
 
 
 def profile_name(suffix: str) -> str:

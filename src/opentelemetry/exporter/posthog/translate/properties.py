@@ -83,13 +83,18 @@ def clean_text(text: str) -> str:
         text = text[:MAX_TEXT]
     if "\0" in text:
         text = text.replace("\0", "\ufffd")
-    if text.isascii():
+    if text.isascii() or is_encodable(text):
         return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def is_encodable(text: str) -> bool:
+    """False for text with a lone surrogate, which UTF-8 can't hold."""
     try:
         text.encode()
     except UnicodeEncodeError:
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return text
+        return False
+    return True
 
 
 def name_of(key: object) -> str:

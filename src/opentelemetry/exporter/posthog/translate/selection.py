@@ -8,7 +8,7 @@ Most signals end here, so each step is a look into a dict.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
@@ -18,7 +18,6 @@ from .. import attributes as control
 from ..reasons import Reason
 from ..settings.model import Preset
 from .properties import clean_text
-from .signals import copied
 from .spans import has_local_parent
 
 if TYPE_CHECKING:
@@ -230,20 +229,22 @@ class SpanSelector(_Selector):
         groups = (rule.attribute for rule in settings.groups)
         self._spoken_for = frozenset({control.EVENT, control.CAPTURE, *groups})
 
-    def is_dull(self, span: ReadableSpan) -> bool:
-        """Is it plain that this span is no entry and that nothing on it speaks for it?
+    def are_dull(self, spans: Sequence[ReadableSpan]) -> list[bool]:
+        """Is it plain that a span is no entry and that nothing on it speaks for it?
 
         True for four of five spans of a service, for which :meth:`verdict` would say NOT_AN_ENTRY after
         several times the work.
         """
-        kind = span.kind
-        if kind is _SERVER or kind is _CONSUMER or not self._short:
-            return False
-        if kind is _INTERNAL:
-            parent = span.parent
-            if parent is None or parent.is_remote:
-                return False
-        return self._spoken_for.isdisjoint(copied(span.attributes))
+        if not self._short:
+            return [False] * len(spans)
+        says_nothing = self._spoken_for.isdisjoint
+        return [
+            (kind := span.kind) is not _SERVER
+            and kind is not _CONSUMER
+            and (kind is not _INTERNAL or has_local_parent(span))
+            and says_nothing(span.attributes or ())
+            for span in spans
+        ]
 
     def verdict(
         self,

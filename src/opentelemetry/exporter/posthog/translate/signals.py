@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
-    from opentelemetry.sdk.trace import Event
+    from opentelemetry.sdk.trace import Event, ReadableSpan
 
     from ..model import Capture, JsonValue, Observation
     from .constants import Origin, Scope
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 MakeUuid: TypeAlias = Callable[[str, "Subject"], str]
 """The uuid of a signal without an idempotency key: of its event name and itself."""
 
+EventsOf: TypeAlias = Callable[["ReadableSpan"], "Sequence[Event]"]
+"""The events of a span, of which the SDK itself makes a copy even where there is none."""
+
 
 class Subject:
     """One signal on its way through the stages of translation, each of which fills in what it finds out.
@@ -27,9 +30,9 @@ class Subject:
     """
 
     __slots__ = (
-        "answer", "attributes", "capture", "found", "kind", "make_uuid", "now_ns", "observations", "observed",
-        "origin", "own", "plain", "plan", "properties", "said", "scope", "seen_ns", "shape", "signal",
-        "span_events", "span_id", "time_ns", "trace_id", "verdict",
+        "answer", "attributes", "capture", "found", "kind", "observations", "observed", "origin", "own",
+        "plain", "plan", "properties", "said", "scope", "seen_ns", "shape", "signal", "span_events",
+        "span_id", "time_ns", "trace_id", "verdict",
     )  # fmt: skip
 
     # begun
@@ -38,8 +41,6 @@ class Subject:
     scope: Scope
     attributes: dict[str, object]
     shape: Shape
-    now_ns: int
-    make_uuid: MakeUuid
 
     # decided
     found: Found
@@ -89,11 +90,20 @@ def seen_at(value: object, now_ns: int) -> int:
     return min(instant(value) or now_ns, now_ns)
 
 
-def trace_ids(trace_id: Any, span_id: Any) -> tuple[str, str]:
-    """Hex of both, "" where there is none."""
-    if not trace_id or not span_id:
-        return "", ""
-    try:
-        return trace_id.to_bytes(16, "big").hex(), span_id.to_bytes(8, "big").hex()
-    except (AttributeError, OverflowError):  # no number, or one below zero or too large
-        return "", ""
+def place_of(subject: Subject, context: Any) -> dict[str, JsonValue]:
+    """Where in a trace the signal lies, and under which scope; begins the signal's own properties.
+
+    ``context``: whatever has the ids as numbers; None outside a trace.
+    """
+    own: dict[str, JsonValue] = {}
+    subject.own = own
+    subject.trace_id = subject.span_id = ""
+    if subject.scope.name:
+        own["otel.scope.name"] = subject.scope.name
+    if context is not None and (trace_id := context.trace_id) and (span_id := context.span_id):
+        try:
+            trace_id, span_id = trace_id.to_bytes(16, "big").hex(), span_id.to_bytes(8, "big").hex()
+        except (AttributeError, OverflowError):  # no number, or one below zero or too large
+            return own
+        own["$trace_id"], own["$span_id"] = subject.trace_id, subject.span_id = trace_id, span_id
+    return own

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Final
 from opentelemetry.trace import SpanKind, StatusCode
 
 from .properties import clean_text
-from .signals import copied, instant, trace_ids
+from .signals import copied, instant, place_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from opentelemetry.sdk.trace import Event, ReadableSpan
 
-    from ..model import JsonValue
-    from .signals import Subject
+    from .signals import EventsOf, Subject
 
 KINDS: Final = {id(kind): kind.name.lower() for kind in SpanKind}
 STATUSES: Final = {id(StatusCode.OK): "OK", id(StatusCode.ERROR): "ERROR"}
@@ -28,29 +27,28 @@ def has_local_parent(span: ReadableSpan) -> bool:
     return parent is not None and not parent.is_remote
 
 
-def read(subject: Subject) -> None:
-    """The rest of the span. Its event time is its start: its attributes were true then."""
-    span: ReadableSpan = subject.signal
-    now_ns = subject.now_ns
-    started, ended = instant(span.start_time), instant(span.end_time)
-    subject.time_ns = started or ended or now_ns
-    subject.seen_ns = ended if 0 < ended < now_ns else now_ns
-    context = span.context
-    subject.trace_id, subject.span_id = (
-        ("", "") if context is None else trace_ids(context.trace_id, context.span_id)
-    )
-    own: dict[str, JsonValue] = {"span.kind": KINDS.get(id(subject.kind), "internal")}
-    if started and ended:
-        own["span.duration_ms"] = (ended - started) / 1_000_000 if ended > started else 0.0
-    status = STATUSES.get(id(span.status.status_code))
-    if status is not None:
-        own["otel.status_code"] = status
-    subject.span_events = events = span.events  # the SDK copies them for each who asks
-    if events:
-        exception = exception_type(events)
-        if exception is not None:
-            own["exception.type"] = exception
-    subject.own = own
+def read(subjects: Iterable[Subject], now_ns: int, events_of: EventsOf) -> None:
+    """The rest of the spans. Their event time is their start: their attributes were true then."""
+    for subject in subjects:
+        span: ReadableSpan = subject.signal
+        started, ended = span.start_time, span.end_time
+        if type(started) is not int or type(ended) is not int or started < 0 or ended < 0:
+            started, ended = instant(started), instant(ended)
+        subject.time_ns = started or ended or now_ns
+        subject.seen_ns = ended if 0 < ended < now_ns else now_ns
+        context = span.context
+        own = place_of(subject, context)
+        own["span.kind"] = KINDS.get(id(subject.kind), "internal")
+        if started and ended:
+            own["span.duration_ms"] = (ended - started) / 1_000_000 if ended > started else 0.0
+        status = STATUSES.get(id(span.status.status_code))
+        if status is not None:
+            own["otel.status_code"] = status
+        subject.span_events = events = events_of(span)
+        if events:
+            exception = exception_type(events)
+            if exception is not None:
+                own["exception.type"] = exception
 
 
 def exception_type(events: Sequence[Event]) -> str | None:

@@ -10,7 +10,7 @@ one that does (the property names that a group type has so far). Time and random
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from opentelemetry.sdk.trace import ReadableSpan
@@ -31,7 +31,7 @@ from .plans import GroupNames, Planner
 from .privacy import OMITTED, Privacy
 from .properties import Converter
 from .selection import LogSelector, SpanSelector, Step, Trail, http_status
-from .signals import MakeUuid, Subject, copied
+from .signals import EventsOf, MakeUuid, Subject, copied
 
 if TYPE_CHECKING:
     from opentelemetry.sdk._logs import ReadableLogRecord
@@ -68,8 +68,8 @@ _SERVER: Final = SpanKind.SERVER  # before Python 3.12 a look at the enum costs 
 class Translator:
     """Translates under fixed settings. Safe from many threads.
 
-    ``stamps`` and ``length_limit`` are what only the SDK's side knows; ``names`` is shared by the translators
-    of one project, so that the bound on property names holds for both kinds of signal together.
+    ``stamps``, ``length_limit`` and ``events_of`` are what only the SDK's side knows; ``names`` is shared by
+    the translators of one project, so that the bound on property names holds for both kinds of signal.
     """
 
     def __init__(
@@ -78,6 +78,7 @@ class Translator:
         *,
         stamps: Stamps | None = None,
         length_limit: LengthLimit = lambda span: None,
+        events_of: EventsOf = lambda span: span.events,
         names: GroupNames | None = None,
     ) -> None:
         privacy = Privacy(settings.privacy)
@@ -86,6 +87,7 @@ class Translator:
         self._shape_of = self._planner.shapes.of
         self._stamps = stamps
         self._length_limit = length_limit
+        self._events_of = events_of
         self._finder = GroupFinder(settings.groups)
         self._groups_from_resource = settings.groups_from_resource
         self._unobserved = settings.unobserved_statuses
@@ -107,18 +109,21 @@ class Translator:
 
     def spans(self, batch: Sequence[ReadableSpan], *, now_ns: int) -> list[Translation]:
         """Translate some spans together; raises if one of them can't be read."""
-        is_dull = self._spans.is_dull
         scope_of_ = self._scopes.get
         answers = [
-            _NOT_AN_ENTRY if is_dull(span) and not scope_of_(span.instrumentation_scope).own else None
-            for span in batch
+            _NOT_AN_ENTRY if dull and not scope_of_(span.instrumentation_scope).own else None
+            for span, dull in zip(batch, self._spans.are_dull(batch), strict=True)
         ]
         subjects = [
-            self._begun(span, span.kind, span.attributes, now_ns, _uuid_of_span)
+            self._begun(span, span.kind, span.attributes)
             for span, answer in zip(batch, answers, strict=True)
             if answer is None
         ]
-        found = iter(self._translated(subjects, self._decide_span, spans.read))
+        for subject in subjects:
+            self._decide_span(subject)
+        speaking = self._speaking(subjects)
+        spans.read(speaking, now_ns, self._events_of)
+        found = iter(self._translated(subjects, speaking, now_ns, _uuid_of_span))
         return [answer or next(found) for answer in answers]
 
     def log(
@@ -135,10 +140,12 @@ class Translator:
         def make_uuid(event: str, subject: Subject) -> str:
             return uuid7(subject.time_ns, random_bits(RANDOM_BITS))
 
-        subjects = [
-            self._begun(record, None, record.log_record.attributes, now_ns, make_uuid) for record in batch
-        ]
-        return self._translated(subjects, self._decide_log, self._read_log)
+        subjects = [self._begun(record, None, record.log_record.attributes) for record in batch]
+        for subject in subjects:
+            self._decide_log(subject)
+        speaking = self._speaking(subjects)
+        logs.read(speaking, now_ns, self._body)
+        return self._translated(subjects, speaking, now_ns, make_uuid)
 
     def explain(self, signal: ReadableSpan | ReadableLogRecord) -> tuple[Step, ...]:
         """The steps by which :meth:`span` or :meth:`log` decides, in their order, and what each attribute
@@ -146,10 +153,10 @@ class Translator:
         """
         trail: list[Step] = []
         if isinstance(signal, ReadableSpan):
-            subject = self._begun(signal, signal.kind, signal.attributes, 0, _uuid_of_span)
+            subject = self._begun(signal, signal.kind, signal.attributes)
             self._decide_span(subject, trail)
         else:
-            subject = self._begun(signal, None, signal.log_record.attributes, 0, _uuid_of_span)
+            subject = self._begun(signal, None, signal.log_record.attributes)
             self._decide_log(subject, trail)
         attributes, shape, verdict, found = (
             subject.attributes,
@@ -174,19 +181,13 @@ class Translator:
     # -- deciding -----------------------------------------------------------------------------------------
 
     def _begun(
-        self,
-        signal: ReadableSpan | ReadableLogRecord,
-        kind: SpanKind | None,
-        attributes: object,
-        now_ns: int,
-        make_uuid: MakeUuid,
+        self, signal: ReadableSpan | ReadableLogRecord, kind: SpanKind | None, attributes: object
     ) -> Subject:
         subject = Subject()
-        subject.signal, subject.kind, subject.now_ns = signal, kind, now_ns
+        subject.signal, subject.kind = signal, kind
         subject.scope = self._scopes.get(signal.instrumentation_scope)
         subject.attributes = copy = copied(attributes)
         subject.shape = self._shape_of(copy)
-        subject.make_uuid = make_uuid
         return subject
 
     def _decide_span(self, subject: Subject, trail: Trail = None) -> None:
@@ -257,35 +258,27 @@ class Translator:
 
     # -- translating ----------------------------------------------------------------------------------------
 
+    def _speaking(self, subjects: Sequence[Subject]) -> list[Subject]:
+        """Those that come to a capture or speak of a group; the others have their answer."""
+        for subject in subjects:
+            subject.answer = self._said_all(subject)
+        speaking = [subject for subject in subjects if subject.answer is None]
+        if self._hooks.opt_out:
+            speaking = [subject for subject in speaking if not self._is_opted_out(subject)]
+        return speaking
+
     def _translated(
-        self,
-        subjects: Sequence[Subject],
-        decide: Callable[[Subject], None],
-        read: Callable[[Subject], None],
+        self, subjects: Sequence[Subject], speaking: Sequence[Subject], now_ns: int, make_uuid: MakeUuid
     ) -> list[Translation]:
         """Stage by stage and not signal by signal: what one stage needs of the interpreter and its libraries
         fits into the processor's caches, what one signal needs on its whole way does not. It halves the cost.
         """
-        for subject in subjects:
-            decide(subject)
-        going_on: list[Subject] = []
-        for subject in subjects:
-            subject.answer = self._said_all(subject)
-            if subject.answer is None:
-                going_on.append(subject)
-        if self._hooks.opt_out:
-            going_on = [subject for subject in going_on if not self._is_opted_out(subject)]
-        for subject in going_on:
-            read(subject)
-        for subject in going_on:
-            self._plan(subject)
-        selected = [subject for subject in going_on if isinstance(subject.verdict, str)]
-        for stage in (self._look, self._maker.gather, self._maker.make):
-            for subject in selected:
-                stage(subject)
-        for subject in going_on:
-            if subject.observed and subject.found.groups:
-                self._observer.observe(subject)
+        self._plan(speaking)
+        selected = [subject for subject in speaking if isinstance(subject.verdict, str)]
+        self._maker.gather(selected)
+        self._maker.make(selected, make_uuid)
+        observed = [subject for subject in speaking if subject.observed and subject.found.groups]
+        self._observer.observe(observed, now_ns)
         return [subject.answer or self._answer(subject) for subject in subjects]
 
     def _said_all(self, subject: Subject) -> Translation | None:
@@ -305,41 +298,36 @@ class Translator:
             return True
         return False
 
-    def _plan(self, subject: Subject) -> None:
-        """What becomes of its keys."""
-        subject.origin = origin = self._origins.get(subject.signal.resource)
-        subject.plan, new_names = self._planner.plan(subject.shape)
-        subject.said = said = list(new_names)
-        found, verdict = subject.found, subject.verdict
-        if found.problem is not None and found.problem is not verdict:
-            said.append(found.problem.value)
-        subject.plain, subject.properties, subject.capture, subject.observations = False, {}, None, ()
-        if isinstance(verdict, str):
-            if origin.unused_group and not found.groups:
-                said.append(notes.RESOURCE_GROUP_UNUSED)
-            said.extend(subject.plan.notes)
-
-    def _look(self, subject: Subject) -> None:
-        """Whether its values leave as they are."""
-        plainness = subject.plan.plain
-        subject.plain = plainness is not None and plainness.holds(subject.attributes)
+    def _plan(self, subjects: Iterable[Subject]) -> None:
+        """What becomes of their keys."""
+        origin_of, plan_of = self._origins.get, self._planner.plan
+        for subject in subjects:
+            subject.origin = origin = origin_of(subject.signal.resource)
+            subject.plan, new_names = plan_of(subject.shape)
+            subject.said = said = [*new_names]
+            found, verdict = subject.found, subject.verdict
+            if found.problem is not None and found.problem is not verdict:
+                said.append(found.problem.value)
+            subject.plain, subject.properties, subject.capture, subject.observations = False, {}, None, ()
+            if isinstance(verdict, str):
+                if origin.unused_group and not found.groups:
+                    said.append(notes.RESOURCE_GROUP_UNUSED)
+                said.extend(subject.plan.notes)
 
     def _answer(self, subject: Subject) -> Translation:
         """What it comes to, after the application's own say."""
-        capture, said = subject.capture, subject.said
+        capture, said, verdict = subject.capture, subject.said, subject.verdict
         if capture is None:
-            verdict = subject.verdict
             reason = None if isinstance(verdict, str) else verdict
             return Translation(None, subject.observations, reason, tuple(said))
-        changed = self._hooks.before_send(capture, said)
-        if isinstance(changed, Reason):
-            return Translation(None, subject.observations, changed, tuple(said))
+        if self._hooks.change:
+            changed = self._hooks.before_send(capture, said)
+            if isinstance(changed, Reason):
+                return Translation(None, subject.observations, changed, tuple(said))
+            capture = changed
         if self._flags is not None:
-            changed = self._flags.told(changed, subject.attributes, subject.span_events)
-        return Translation(changed, subject.observations, None, tuple(said))
-
-    def _read_log(self, subject: Subject) -> None:
-        logs.read(subject, self._body if isinstance(subject.verdict, str) else None)
+            capture = self._flags.told(capture, subject.attributes, subject.span_events)
+        return Translation(capture, subject.observations, None, tuple(said))
 
     # -- explaining -----------------------------------------------------------------------------------------
 

@@ -105,11 +105,8 @@ def _with_orjson(orjson: Any) -> Callable[[object], bytes]:
     def encode(value: object) -> bytes:
         try:
             encoded = dumps(value, option=options)
-        except TypeError:  # what orjson can't write: integers beyond 53 bits, lone surrogates, odd types
-            encoded = dumps(plain(value), option=options)
-        else:
-            if encoded.count(b"{") + encoded.count(b"[") > MAX_DEPTH:  # perhaps only many small lists
-                encoded = dumps(plain(value), option=options)
+        except TypeError:  # what orjson can't write: integers beyond 53 bits, lone surrogates, odd types,
+            encoded = dumps(plain(value), option=options)  # 255 levels
         return bytes(memoryview(encoded))  # orjson's own object holds a buffer several times its length
 
     return encode

@@ -7,20 +7,10 @@ Not in here is what each protocol says in its own place: library, person process
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final
 
 from ..model import GROUP_IDENTIFY, Capture, Envelope, GroupUpdate
 from ..timestamp import rfc3339
 from .body import json_encoder
-
-WIRES_OWN: Final = frozenset(
-    {
-        "$lib", "$lib_version", "$process_person_profile", "$session_id", "$window_id", "$cookieless_mode",
-        "$ignore_sent_at", "$product_tour_id", "distinct_id",
-    }
-)  # fmt: skip
-"""Names that a protocol writes itself, or that PostHog reads from elsewhere: twice in one event is once too
-often, and the last one wins."""
 
 
 class Encoder:
@@ -36,10 +26,11 @@ class Encoder:
             self._constant["$geoip_disable"] = True
 
     def capture(self, capture: Capture) -> Envelope | None:
-        """``$groups`` and ``$set`` come from the capture's own fields; a property of that name never wins."""
+        """``$groups`` and ``$set`` come from the capture's own fields; a property of that name never wins.
+
+        Other names that PostHog acts on are in no capture: translation lets none through.
+        """
         name, distinct_id, time_ns, uuid, groups, given, personless, session_id, person = capture
-        if not given.keys().isdisjoint(WIRES_OWN):  # in this order: nine looks, whatever the event holds
-            given = {key: value for key, value in given.items() if key not in WIRES_OWN}
         properties: dict[str, object] = {**given, **self._constant}
         if groups:
             properties["$groups"] = groups
