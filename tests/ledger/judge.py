@@ -149,6 +149,29 @@ class Judge:
                 if key in mine:
                     mine[key] = [told for told in mine[key] if told.times > upto]
 
+    def left(self, worker: int, held: set[Group]) -> None:
+        """A worker holds these groups. For others the store answers, as far as it took them, or the disk."""
+        for key, mine in self._open.get(worker, {}).items():
+            if key.group not in held:
+                taken = max((told.times for told in self._newest.get(key, ())), default=NO_TIMES)
+                on_disk = self._open.get(DISK, {}).get(key, [])
+                mine[:] = [told for told in mine if told.times > taken and told not in on_disk]
+
+    def remembers(self, worker: int, key: Key, upto: Times) -> None:
+        """The one process that writes to a store saw what is settled again, at last at this time. It answers
+        for that as long as the store lives, which is its own."""
+        mine = self._open.get(worker, {}).get(key, [])
+        late = [told for told in mine if told.times <= upto]
+        mine[:] = [told for told in mine if told.times > upto]
+        newest = max(late, default=None)
+        if newest is not None and newest.value not in {told.value for told in self._newest.get(key, ())}:
+            raise Violation(f"{key}: {newest} is taken for settled")
+        self._settled[worker, key] = max(upto, self._settled.get((worker, key), NO_TIMES))
+
+    def forgot(self, times: Times) -> None:
+        """The store was told that a group of which it knows nothing more was last seen then."""
+        self._evicted_floor = max(self._evicted_floor, times)
+
     def heard_of_loss(self, worker: int) -> None:
         for known in [known for known in self._settled if known[0] == worker]:
             del self._settled[known]

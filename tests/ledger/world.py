@@ -28,6 +28,7 @@ from opentelemetry.exporter.posthog.groups.store import (
     SWEEP_LIMIT,
     Call,
     LedgerStore,
+    OwnStore,
     Reply,
     Sighting,
     StoreCounts,
@@ -39,7 +40,7 @@ from opentelemetry.exporter.posthog.testing import PostHogDouble
 from opentelemetry.exporter.posthog.wire.encoding import Encoder
 from opentelemetry.exporter.posthog.wire.legacy import LegacyWire
 from tests.ledger.benches import Bench
-from tests.ledger.judge import Judge, Violation
+from tests.ledger.judge import Judge, Key, Violation, times_in
 from tests.ledger_kit import OWNER
 from tests.manual_clock import ManualClock
 
@@ -241,10 +242,21 @@ class Tap:
         self.store.close()
 
 
+class OwnTap(Tap):
+    """Of a store that only this process writes to."""
+
+    def seen_again(self, group: Group, names: Sequence[str], moment: int) -> None:
+        assert isinstance(self.store, OwnStore)
+        self.store.seen_again(group, names, moment)
+        if names and self.store.show(group) is None:
+            self._world.judge.forgot(times_in(f"{moment:032x}"))
+
+
 class World:
     """``bench``: the kind of store. ``life``: seconds that a request may still land after its start.
 
     ``disk``: where observations wait that the store has not taken; the workers are of one machine then.
+    ``room``: groups that a worker may hold in memory; None: more than there are.
     """
 
     def __init__(
@@ -258,6 +270,7 @@ class World:
         disk: Path | None = None,
         file: type[PocketFile] = PocketFile,
         groups: Sequence[Group] = (ORG, OTHER),
+        room: int | None = None,
         project_of: Callable[[int], str] = lambda number: PROJECT,
     ) -> None:
         self.bench = bench
@@ -278,15 +291,22 @@ class World:
         self._project_of = project_of
         self._born = 0
         self._disk, self._file = disk, file
+        self._room = room
         self._skews = skews
-        self.workers = [self._worker() for _ in range(workers)]
+        self.workers: list[Worker] = []
+        for _ in range(workers):
+            self.workers.append(self._worker())
 
     def _worker(self) -> Worker:
+        if self.bench.one_process and self.workers:
+            first = self.workers[0]
+            return Worker(first.number, first.clock, first.ledger, first.store)
         number = self._born
         self._born += 1
         skew = self._skews[number % len(self._skews)] if self._skews else 0.0
         clock = SkewedClock(self.clock, skew)
-        tap, file = Tap(self.bench.open(), self, number), self._pocket_file()
+        store, file = self.bench.open(), self._pocket_file()
+        tap = (OwnTap if self.bench.one_process else Tap)(store, self, number)
         ledger = GroupLedger(
             tap,
             clock=clock,
@@ -294,6 +314,7 @@ class World:
             request_life=self.life,
             project=self._project_of(number),
             random=self._random.getrandbits,
+            pocket_groups=self._room or 10_000,
             pocket_file=file,
         )
         return Worker(number, clock, ledger, tap, file)
@@ -386,7 +407,7 @@ class World:
     def _body(self, update: GroupUpdate) -> bytes:
         envelope = self._encoder.group_update(update)
         assert envelope is not None
-        events = [self._wire.event(envelope)]
+        events = self._wire.events([envelope])
         return self._wire.request(events, attempt=1, request_id="", created_ns=0, now_ns=0).body
 
     def land(self, flight: Flight) -> None:
@@ -453,7 +474,8 @@ class World:
         one = self.workers[worker]
         self.judge.counts["takeovers"] += len(one.holdings)
         self.judge.excused |= {holding.update.group for holding in one.holdings if holding.late}
-        self.judge.died(one.number)
+        if not self.bench.one_process:
+            self.judge.died(one.number)
         self._close(one)
         self.workers[worker] = self._worker()
 
@@ -525,7 +547,17 @@ class World:
         except LookupError:
             return None
 
+    def _remember(self) -> None:
+        """What the one process knows is as good as what its store knows."""
+        for one in self.workers[:1] if self.bench.one_process else ():
+            for group in self.groups:
+                for name, times in one.ledger._known.newest(group).items():
+                    self.judge.remembers(one.number, Key(group, name), times_in(times))
+
     def look(self) -> None:
+        self._remember()
+        for worker in self.workers if self._room is not None else ():
+            self.judge.left(worker.number, set(worker.ledger._pocket.groups()))
         now = self.bench.now()
         for group in self.groups:
             state = self.workers[0].store.show(group)
@@ -561,6 +593,7 @@ class World:
         last, as attributes on every signal do: a doubt is only noticed then.
         """
         self._come_to_rest()
+        self._remember()
         self.judge.judge_memories()
         if not self.judge.loose:
             self.judge.judge_profiles(self.profile)

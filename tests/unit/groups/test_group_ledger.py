@@ -6,12 +6,14 @@ import copy
 import random
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from opentelemetry.exporter.posthog.errors import LedgerError
 from opentelemetry.exporter.posthog.groups import GroupLedger, MemoryStore
+from opentelemetry.exporter.posthog.groups.pocket_file import PocketFile
 from opentelemetry.exporter.posthog.groups.stamp import times_of
 from opentelemetry.exporter.posthog.groups.state import Haste
 from opentelemetry.exporter.posthog.groups.store import SWEEP_LIMIT, Call, Reply, Sighting
@@ -23,7 +25,7 @@ from opentelemetry.exporter.posthog.model import (
     Outcome,
     OutcomeKind,
 )
-from tests.ledger_kit import ORG, stamp
+from tests.ledger_kit import ORG, OWNER, stamp
 from tests.manual_clock import EPOCH_NS, ManualClock
 
 ROUND = 36.1  # seconds: thirty and a fifth
@@ -60,12 +62,13 @@ class WatchedStore(MemoryStore):
 
 
 class Desk:
-    def __init__(self) -> None:
+    def __init__(self, **options: Any) -> None:
         self.clock = ManualClock(monotonic=1000.0)
         self.store = WatchedStore(self.clock)
         self.counts: Counter[str] = Counter()
         self.ledger = GroupLedger(
             self.store,
+            **options,
             clock=self.clock,
             window=10.0,
             project="project",
@@ -252,3 +255,66 @@ def ignored(desk: Desk) -> str:
     state = desk.store.show(ORG)
     assert state is not None
     return state.properties["plan"].history.ignored
+
+
+def test_while_posthog_is_away_memory_is_bounded_and_all_is_sent_once_it_is_back() -> None:
+    desk = Desk(pocket_groups=10)
+    groups = [Group("organization", f"org_{i}") for i in range(50)]
+    away = Outcome(OutcomeKind.RETRY)
+    for at, group in enumerate(groups):
+        desk.deliver(desk.see(at, group, plan="team"), away)
+    for _ in range(20):  # rounds in which PostHog stays away
+        desk.clock.advance(ROUND)
+        desk.deliver(desk.ledger.tend(), away)
+        assert len(desk.ledger._pocket) <= 10
+    assert desk.counts["left_to_store"] >= 40
+    assert desk.ledger.is_safe()
+    sent: dict[Group, Any] = {}
+    while (pause := desk.ledger.due_in()) is not None:
+        desk.clock.advance(pause)
+        updates = desk.ledger.tend()
+        sent.update({update.group: update.properties for update in updates})
+        desk.deliver(updates)
+    assert sent == {group: {"plan": "team"} for group in groups}
+    assert desk.ledger.waiting()[:2] == (0, 0)
+
+
+def test_what_left_memory_for_the_disk_outlives_even_the_loss_of_the_store(tmp_path: Path) -> None:
+    def file() -> PocketFile:
+        return PocketFile(tmp_path, owner=OWNER, clock=ManualClock(), failed=pytest.fail)
+
+    desk = Desk(pocket_groups=10, pocket_file=file())
+    groups = [Group("organization", f"org_{i}") for i in range(50)]
+    for at, group in enumerate(groups):
+        desk.deliver(desk.see(at, group, plan="team"), Outcome(OutcomeKind.RETRY))
+    assert len(desk.ledger._pocket) == 10
+    assert desk.counts["left_to_store"] == 0
+    desk.ledger.close()
+    page = file().page(0, 100)
+    assert page is not None
+    assert {one.group for one in page.sightings} >= set(groups[:40])
+    later = Desk(pocket_file=file())  # another life of the process, and an empty store
+    sent = {update.group for update in later.ledger.flush(force=True)}
+    while (pause := later.ledger.due_in()) is not None:
+        later.clock.advance(pause)
+        updates = later.ledger.tend()
+        sent |= {update.group for update in updates}
+        later.deliver(updates)
+    assert sent >= set(groups[:40])
+
+
+def test_a_memory_ledger_keeps_what_it_can_not_deliver_once_and_its_last_act_sends_all_of_it() -> None:
+    clock = ManualClock(monotonic=1000.0)
+    counts: Counter[str] = Counter()
+    ledger = GroupLedger(
+        MemoryStore(clock), clock=clock, window=10.0, project="project", random=random.Random(0).getrandbits,
+        report=lambda name, count: counts.update({name: count}), pocket_groups=10,
+    )  # fmt: skip
+    groups = [Group("organization", f"org_{i}") for i in range(50)]
+    seen = [Observation(group, EPOCH_NS, EPOCH_NS, {"plan": "team"}, "api") for group in groups]
+    ledger.settle([(update, Outcome(OutcomeKind.RETRY)) for update in ledger.observe(seen)])
+    assert len(ledger._pocket) == 10
+    flushed = ledger.flush(force=True)
+    ledger.settle([(update, DELIVERED) for update in flushed])
+    assert {update.group for update in flushed + ledger.last_act()} == set(groups)
+    assert not {"left_to_store", "pocket_full"} & set(counts)

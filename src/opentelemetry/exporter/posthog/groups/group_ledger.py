@@ -33,7 +33,7 @@ from .observed import Observed
 from .pocket import MAX_GROUPS as POCKET_GROUPS
 from .stamp import Digester
 from .state import SECOND, Answers, Haste, Standing, Terms
-from .store import SWEEP_LIMIT, LedgerStore, Seen
+from .store import SWEEP_LIMIT, LedgerStore, OwnStore, Seen
 from .store_line import StoreLine
 from .what_waits import Waiting, WhatWaits
 
@@ -92,7 +92,9 @@ class GroupLedger:
 
     def _start_afresh(self) -> None:
         self._lock = threading.RLock()  # guards what follows, never held while the store or a disk is asked
-        self._observed = Observed(self._digester, max_groups=self._max_groups)
+        store = self._store
+        own = store.seen_again if isinstance(store, OwnStore) and not store.durable else None
+        self._observed = Observed(self._digester, max_groups=self._max_groups, seen_again=own)
         self._known, self._pocket = self._observed.known, self._observed.pocket
         self._endings = Endings(life=self._life, random=self._random)
         self._backlog = Backlog(
@@ -104,6 +106,7 @@ class GroupLedger:
             self._file,
             lock=self._lock,
             most=self._pocket_groups,
+            durable=self._store.durable,
             count=self._count,
         )
         self._backlog.next_round_at = self._clock.monotonic() + self._write_behind()
@@ -158,6 +161,8 @@ class GroupLedger:
         updates = self._say()
         if page_due:  # without a claim: the sweep takes up what of it is due
             self._ask(self._keeping.next_page(), Haste.NONE, claim=False)
+        elif self._line.is_down:
+            self._keeping.bound(store_is_down=True)
         with self._lock:
             most = 0 if self._line.is_down else self._backlog.begin_sweep(now)
         return updates + self._sweep(most)
@@ -175,8 +180,6 @@ class GroupLedger:
         """Everything that is not known to be settled is told once more; what others left is looked for."""
         self._backlog.next_round_at = now + self._write_behind()
         self._observed.carry_touches()
-        if self._line.is_down:
-            self._keeping.bound()
         self._backlog.add(self._pocket.groups())
         self._backlog.look_again(now, on_disk=self._file is not None)
 
@@ -242,6 +245,7 @@ class GroupLedger:
             self._backlog.add(asked)
         self._keeping.keep(list(asked.values()))
         self._keeping.clear(done)
+        self._keeping.bound(store_is_down=self._line.is_down)
         self._take_counts()
         return self._grants.of(reply)
 

@@ -103,6 +103,11 @@ class LedgerFile:
                 "Groups are sent once more as they are seen."
             )
 
+    @property
+    def openings(self) -> int:
+        """How many times it was opened: grows when it may be another file than before."""
+        return self._file.openings
+
     def take_warnings(self) -> tuple[str, ...]:
         """What happened to the file since this was last asked."""
         if not self._warnings:

@@ -8,6 +8,7 @@ have come in while the reply to the older was under way.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from .known import ALWAYS, Moment, moment_of_observation
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     from ..model import Group, Observation
 
 MAX_GROUPS: Final = 10_000
-"""Groups in the pocket. Beyond it, while the store is down, what it has not taken is let go and counted."""
+"""Groups in the pocket, of some 2.2 kB each. Beyond it, those leave that the store or a disk has, too; while
+the store is down and there is no disk, others as well, counted (``keeping.py``)."""
 
 
 class Held:
@@ -46,9 +48,11 @@ class Held:
     @property
     def is_safe(self) -> bool:
         """Whether a kill now would lose nothing of it."""
-        return not self.unsaved or all(
-            self.on_disk.get(name, "") >= entry.stamp for name, entry in self.entries.items()
-        )
+        return not self.unsaved or self.is_on_disk
+
+    @property
+    def is_on_disk(self) -> bool:
+        return all(self.on_disk.get(name, "") >= entry.stamp for name, entry in self.entries.items())
 
     @property
     def all_settled(self) -> bool:
@@ -67,11 +71,12 @@ class Held:
 class Pocket:
     """The pocket of one process. Not thread-safe."""
 
-    __slots__ = ("_digester", "_held", "unspeakable")
+    __slots__ = ("_digester", "_held", "left_on_disk", "unspeakable")
 
     def __init__(self, digester: Digester) -> None:
         self._digester = digester
         self._held: dict[Group, Held] = {}
+        self.left_on_disk = False  # what has left the pocket may have left rows in its file
         self.unspeakable = 0  # values of which no JSON could be made
 
     # -- in -----------------------------------------------------------------------------------------
@@ -180,6 +185,7 @@ class Pocket:
         held = self._held.get(group)
         if held is None:
             return None
+        rows = dict(held.on_disk)
         for name, answer in answers.items():
             if answer.standing is Standing.PENDING:
                 held.settled.pop(name, None)
@@ -190,6 +196,9 @@ class Pocket:
             entry = held.entries.get(name)
             if entry is not None and entry.stamp <= stamp:
                 del held.entries[name]
+            if rows.get(name, "") <= stamp:  # its row goes too
+                rows.pop(name, None)
+        held.on_disk = rows
         if all(asked.get(name, "") >= entry.stamp for name, entry in held.entries.items()):
             held.unsaved = False
         if not held.entries:
@@ -201,14 +210,21 @@ class Pocket:
         for held in self._held.values():
             held.unsaved = True
 
-    def let_go(self, group: Group) -> bool:
-        """True when it is lost by that: neither the store nor a disk has it."""
+    def nothing_on_disk(self) -> None:
+        """The pocket's file is not the one that was written to."""
+        for held in self._held.values():
+            held.on_disk = {}
+
+    def let_go(self, group: Group) -> Held | None:
+        """What was held of it until now."""
         held = self._held.pop(group, None)
-        return held is not None and not held.is_safe
+        self.left_on_disk = self.left_on_disk or (held is not None and bool(held.on_disk))
+        return held
 
     def is_on_disk(self, group: Group) -> bool:
+        """Whether something of it may be."""
         held = self._held.get(group)
-        return held is not None and bool(held.on_disk)
+        return self.left_on_disk or (held is not None and bool(held.on_disk))
 
     # -- seen from outside --------------------------------------------------------------------------
 
@@ -230,6 +246,17 @@ class Pocket:
     def unsafe_groups(self) -> list[Group]:
         """Those of which a kill now would lose something."""
         return [group for group, held in self._held.items() if not held.is_safe]
+
+    def safe_groups(self, most: int) -> list[Group]:
+        """Of which a kill now would lose nothing, the oldest first."""
+        safe = (group for group, held in self._held.items() if held.is_safe)
+        return list(islice(safe, most))
+
+    def still_safe(self, groups: Iterable[Group]) -> list[Group]:
+        return [g for g in groups if (held := self._held.get(g)) is not None and held.is_safe]
+
+    def not_on_disk(self, groups: Iterable[Group]) -> list[Group]:
+        return [g for g in groups if (held := self._held.get(g)) is not None and not held.is_on_disk]
 
     def take_unspeakable(self) -> int:
         """Values let go since this was last asked."""

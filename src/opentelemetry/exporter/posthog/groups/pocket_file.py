@@ -74,6 +74,11 @@ class PocketFile:
         self._file = LedgerFile(self.path, schema=SCHEMA, owner=owner, clock=clock, max_bytes=MAX_BYTES)
         self._failed = failed
 
+    @property
+    def openings(self) -> int:
+        """Grows when it may be another file than the one that was written to."""
+        return self._file.openings
+
     def put(self, sightings: Iterable[Sighting]) -> bool:
         """Write them down; False when that was not possible."""
         rows = [
