@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from tests.fleet.oracle import Allowed, as_json, differences, transitions, truth
-from tests.fleet.script import Signal
-from tests.fleet.store_log import Sums
+from tests.fleet.script import SECOND, Signal, Value
+from tests.fleet.store_log import Moment, Place, Rebirth, Sums
 
 Lines = Sequence[Mapping[str, Any]]
 Books = Mapping[int, Lines]
+
+BELIEVED = 60.0
+"""Seconds before its loss from which on a ledger that lost everything still believes what it is told."""
 
 
 def acknowledged(lines: Lines) -> set[int]:
@@ -109,6 +112,47 @@ def arrivals(books: Books, signals: Sequence[Signal]) -> list[tuple[int, Signal]
     return [(number, signals[n]) for number, (_, those) in enumerate(exports) for n in those]
 
 
+def old_news_allowed(
+    signals: Sequence[Signal], rebirth: Rebirth, *, loss: float, zero_ns: int, excused: Collection[int] = ()
+) -> Mapping[Place, set[str]]:
+    """The one thing that a ledger which lost its memory may set back, as the documentation says: property ->
+    the JSON of the old value that it may end on.
+
+    Somebody had not heard yet that a value of the last minute was superseded, and tells it once more; whoever
+    knew better had heard that all is settled, and has nothing left to say. So all of this must be true:
+    PostHog was known to hold the newest that was ever said; what the new life was told is older than that;
+    and it is of the last minute before the loss, else the new life must not have believed it.
+    """
+    newest: dict[Place, Moment] = {}
+    for signal, moment, place, _ in _said(signals, zero_ns):
+        if signal.n not in excused:
+            newest[place] = max(moment, newest.get(place, moment))
+    allowed: dict[Place, set[str]] = {}
+    for signal, moment, place, value in _said(signals, zero_ns):
+        of_the_last_minute = (loss - BELIEVED) * SECOND < signal.time and signal.at < loss * SECOND
+        best = rebirth.settled.get(place)
+        is_the_newest = rebirth.told.get(place) == moment
+        if of_the_last_minute and is_the_newest and best and moment < newest.get(place, best) <= best:
+            allowed.setdefault(place, set()).add(as_json(value))
+    return allowed
+
+
+def _said(signals: Sequence[Signal], zero_ns: int) -> Iterator[tuple[Signal, Moment, Place, Value]]:
+    for signal in signals:
+        for name, value in signal.said.items():
+            moment = (signal.time + zero_ns, signal.seen + zero_ns)
+            yield signal, moment, (signal.organization, name), value
+
+
+def _widened(truth: Mapping[str, Allowed], more: Mapping[Place, set[str]]) -> dict[str, Allowed]:
+    return {
+        organization: {
+            name: {*values, *more.get((organization, name), ())} for name, values in properties.items()
+        }
+        for organization, properties in truth.items()
+    }
+
+
 @dataclass
 class Run:
     """What was found when everything had come to rest."""
@@ -121,7 +165,8 @@ class Run:
     updates: int  # group updates that PostHog took, each as often as it arrived
     captured: set[int]  # signals whose event PostHog holds
     store: Sums | None  # None: each process had a ledger of its own
-    reborn: Mapping[tuple[str, str], tuple[int, int]]  # what the ledger was told after a loss, see store_log
+    rebirth: Rebirth
+    loss: float  # seconds after the script's beginning that the ledger forgot everything; 0: never
     zero_ns: int  # the script's beginning
     came_to_rest: bool
     life: float
@@ -146,31 +191,21 @@ class Run:
     def _profiles(self) -> None:
         # What a replacement said again is as good as any other's: only what nobody else has said is excused.
         living = {pid: lines for pid, lines in self.books.items() if pid not in self.killed}
-        allowed = truth(self.signals, self.excused - heard_of(living))
+        excused = self.excused - heard_of(living)
+        allowed = truth(self.signals, excused)
         unsure = sum(any(len(values) > 1 for values in those.values()) for those in allowed.values())
         if unsure > len(allowed) // 10:
             self.complaints.append(f"oracle: it knows the truth of too few organizations ({unsure} unsure)")
         found = differences(allowed, self.profiles)
-        wrong = differences(self._with_old_news(allowed), self.profiles)
+        old_news = old_news_allowed(
+            self.signals, self.rebirth, loss=self.loss, zero_ns=self.zero_ns, excused=excused
+        )
+        wrong = differences(_widened(allowed, old_news), self.profiles)
         self.set_back = len(found) - len(wrong)
         if self.set_back > 1 + len(allowed) // 200:
             self.complaints.append(f"loss: it set {self.set_back} organizations back")
         for organization, what in sorted(wrong.items()):
             self.complaints.append(f"profile: {organization}: {what}")
-
-    def _with_old_news(self, allowed: Mapping[str, Allowed]) -> Mapping[str, Allowed]:
-        """What no ledger can know, and the documentation says so: somebody had not heard yet that a value of
-        the last minute was superseded, when the ledger lost its memory; whoever knew better had nothing left
-        to say. Then the old news is the newest that the ledger's new life was told of."""
-        widened = {
-            org: {name: set(values) for name, values in those.items()} for org, those in allowed.items()
-        }
-        for signal in self.signals:
-            for name, value in signal.said.items():
-                told = self.reborn.get((signal.organization, name))
-                if told == (self.zero_ns + signal.time, self.zero_ns + signal.seen):
-                    widened[signal.organization][name].add(as_json(value))
-        return widened
 
     @property
     def bound(self) -> int:

@@ -8,18 +8,23 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 SECOND = 1_000_000
 
 
 class Step(NamedTuple):
-    """One call's effect on one group: its token, and the stamps of properties that were written."""
+    """One call's effect on one group: its token, and the stamps of properties that were written.
+
+    ``haves``: what PostHog is known to hold of properties, as a digest, where that was written ("?": nobody
+    knows). Read from Redis alone, since no SQLite ledger is lost here.
+    """
 
     group: str
     token: int
     quiet: int
     wants: Mapping[str, str]
+    haves: Mapping[str, str] = {}
 
 
 LOSS = Step("", 0, 0, {})
@@ -66,19 +71,38 @@ def sums(steps: Iterable[Step], *, lease: float) -> Sums:
     return Sums(transitions, claims, takeovers, forgotten)
 
 
-def reborn(steps: Iterable[Step]) -> dict[tuple[str, str], tuple[int, int]]:
-    """(organization, property) -> event time and time of sight (ns) of the newest that a ledger was told of
-    after it had lost everything. Empty when it never did."""
-    newest: dict[tuple[str, str], str] = {}
+Place: TypeAlias = "tuple[str, str]"
+"""Organization and property."""
+
+Moment: TypeAlias = "tuple[int, int]"
+"""Event time and time of sight (ns)."""
+
+
+class Rebirth(NamedTuple):
+    """What a ledger that lost everything had known, and what it was told in its new life."""
+
+    settled: Mapping[Place, Moment] = {}  # the newest, where PostHog was known to hold it at the loss
+    told: Mapping[Place, Moment] = {}  # the newest since
+
+
+def rebirth(steps: Iterable[Step]) -> Rebirth:
+    """Empty when nothing was ever lost; of several losses the last."""
+    settled: dict[Place, Moment] = {}
+    wants: dict[Place, str] = {}
+    haves: dict[Place, str] = {}
     lost = False
     for step in steps:
         if step is LOSS:
-            lost, newest = True, {}
-        elif lost:
-            for name, stamp in step.wants.items():
-                place = (step.group, name)
-                newest[place] = max(stamp, newest.get(place, ""))
-    return {place: (int(stamp[:16], 16), int(stamp[16:32], 16)) for place, stamp in newest.items()}
+            settled = {place: _moment(want) for place, want in wants.items() if haves.get(place) == want[32:]}
+            wants, haves, lost = {}, {}, True
+            continue
+        wants.update({(step.group, name): want for name, want in step.wants.items()})
+        haves.update({(step.group, name): have for name, have in step.haves.items()})
+    return Rebirth(settled, {place: _moment(want) for place, want in wants.items()}) if lost else Rebirth()
+
+
+def _moment(stamp: str) -> Moment:
+    return int(stamp[:16], 16), int(stamp[16:32], 16)
 
 
 # -- Redis ----------------------------------------------------------------------------------------------
@@ -99,7 +123,12 @@ def redis_steps(directory: Path) -> Iterator[Step]:
                 written = dict(zip(fields[::2], fields[1::2], strict=True))
                 group.update(written)
                 wants = {field[2:]: stamp for field, stamp in written.items() if field.startswith("w:")}
-                yield Step(group["g"].partition("\0")[2], int(group["t"]), int(group["q"]), wants)
+                haves = {
+                    field[2:]: have.partition(",")[0]
+                    for field, have in written.items()
+                    if field.startswith("h:")
+                }
+                yield Step(group["g"].partition("\0")[2], int(group["t"]), int(group["q"]), wants, haves)
 
 
 def commands(raw: bytes) -> Iterator[list[bytes]]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from opentelemetry.exporter.posthog.clock import SystemClock
 from opentelemetry.exporter.posthog.groups.opening import open_store
-from tests.fleet.store_log import Sums, reborn, redis_steps, sqlite_steps, sums, watch_sqlite
+from tests.fleet.store_log import Rebirth, Sums, rebirth, redis_steps, sqlite_steps, sums, watch_sqlite
 from tests.fleet.voice import LEASE
 from tests.servers import running_redis
 
@@ -30,7 +30,7 @@ class SharedLedger:
     watch: Callable[[str, str], None]  # for a project's host and key, before the first process opens it
     dirty: Callable[[], int]
     sums: Callable[[], Sums | None]
-    reborn: Callable[[], dict[tuple[str, str], tuple[int, int]]] = dict
+    rebirth: Callable[[], Rebirth] = Rebirth
 
 
 @contextmanager
@@ -61,7 +61,7 @@ def redis_ledger() -> Generator[SharedLedger]:
             lambda host, key: None,
             dirty,
             lambda: sums(redis_steps(Path(server.socket.parent)), lease=LEASE),
-            lambda: reborn(redis_steps(Path(server.socket.parent))),
+            lambda: rebirth(redis_steps(Path(server.socket.parent))),
         )
         client.close()
 

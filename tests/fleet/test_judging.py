@@ -5,10 +5,12 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from tests.fleet.judging import collisions, flights, only_touched
+import pytest
+
+from tests.fleet.judging import collisions, flights, old_news_allowed, only_touched
 from tests.fleet.oracle import differences, transitions, truth
-from tests.fleet.script import Shape, Signal, script
-from tests.fleet.store_log import LOSS, Step, commands, sums
+from tests.fleet.script import SECOND, Shape, Signal, script
+from tests.fleet.store_log import LOSS, Step, commands, rebirth, sums
 
 LEASE = 6.0
 
@@ -54,6 +56,62 @@ def test_a_claim_that_nobody_settled_within_its_lease_was_taken_over() -> None:
 def test_a_loss_makes_every_group_that_was_known_worth_one_more() -> None:
     found = sums([step(10, 20, "a"), LOSS, step(0, 0, "a")], lease=LEASE)
     assert (found.transitions, found.forgotten) == (2, 1)
+
+
+LOST_AT = 100 * SECOND
+OLD, NEW = said(0, LOST_AT - 9 * SECOND, "a"), said(1, LOST_AT - 5 * SECOND, "b")
+
+
+def told(signal: Signal, *, settled: bool) -> Step:
+    digest = f"{signal.said['plan']!s:0>16}"
+    haves = {"plan": digest if settled else "?"}
+    return Step("org_1", 10, 20, {"plan": f"{signal.time:016x}{signal.seen:016x}{digest}"}, haves)
+
+
+@pytest.mark.parametrize(
+    ("signals", "steps", "allowed"),
+    [
+        pytest.param(
+            [OLD, NEW],
+            [told(OLD, settled=True), told(NEW, settled=True), LOSS, told(OLD, settled=True)],
+            {("org_1", "plan"): {'"a"'}},
+            id="old news of the last minute after a loss of what was settled",
+        ),
+        pytest.param(
+            [OLD, NEW],
+            [told(NEW, settled=False), LOSS, told(OLD, settled=True)],
+            {},
+            id="not when PostHog was not known to hold the newest: its observer must tell it again",
+        ),
+        pytest.param(
+            [OLD, NEW],
+            [told(NEW, settled=True), told(OLD, settled=True)],
+            {},
+            id="not without a loss",
+        ),
+        pytest.param(
+            [OLD, NEW],
+            [told(NEW, settled=True), LOSS, told(OLD, settled=True), told(NEW, settled=True)],
+            {},
+            id="not when the new life knows better",
+        ),
+        pytest.param(
+            [OLD, NEW, said(2, LOST_AT + SECOND, "c")],
+            [told(NEW, settled=True), LOSS, told(OLD, settled=True)],
+            {},
+            id="not when something newer was said since, which the new life was never told",
+        ),
+        pytest.param(
+            [said(0, LOST_AT - 61 * SECOND, "a"), NEW],
+            [told(NEW, settled=True), LOSS, told(said(0, LOST_AT - 61 * SECOND, "a"), settled=True)],
+            {},
+            id="not when it is older than what the new life may believe",
+        ),
+    ],
+)  # fmt: skip
+def test_a_loss_excuses_old_news(signals: list[Signal], steps: list[Step], allowed: dict[Any, Any]) -> None:
+    found = old_news_allowed(signals, rebirth(steps), loss=LOST_AT / SECOND, zero_ns=0)
+    assert found == allowed
 
 
 def test_a_torn_last_command_of_an_append_only_file_is_left_out() -> None:
