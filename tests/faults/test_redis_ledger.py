@@ -291,6 +291,27 @@ def test_a_disk_holds_what_memory_has_no_room_for(server: RedisServer, tmp_path:
     shop.pipeline.shutdown(5.0)
 
 
+def test_a_damaged_file_of_observations_is_said_in_one_line_and_written_again(
+    server: RedisServer, tmp_path: Path
+) -> None:
+    shop = Shop(server.url, outbox=str(tmp_path))
+    server.kill()
+    shop.says("org_1", plan="free")
+    shop.pipeline.before_fork()  # closes the file
+    for file in tmp_path.glob("observations.db*"):
+        if not file.name.endswith(".lock"):
+            file.write_bytes(b"SQLite format 3\0" + b"\1" * 4096)
+    shop.pipeline.after_fork_in_parent()
+    shop.says("org_2", plan="team")
+    assert len([line for line in shop.said if "observations.db" in line]) == 1, shop.said
+    assert waiting_on_disk(tmp_path) == 2 * 2, "what was seen before the damage too"
+    server.start()
+    shop.after_the_pause()
+    shop.tend(server)
+    assert (shop.profile("org_1"), shop.profile("org_2")) == ({"plan": "free"}, {"plan": "team"})
+    shop.pipeline.shutdown(5.0)
+
+
 def waiting_on_disk(directory: Path) -> int:
     with closing(sqlite3.connect(directory / "observations.db")) as connection:
         count: int = connection.execute("SELECT count(*) FROM observed").fetchone()[0]

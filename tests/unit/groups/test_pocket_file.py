@@ -126,12 +126,30 @@ def test_a_file_that_can_not_be_used_is_said_and_raises_nothing(
     opened.file.close()
 
 
-def test_a_damaged_file_is_moved_aside_and_a_new_one_begins(opened: Opened, tmp_path: Path) -> None:
+def damage(path: Path) -> None:
+    path.write_bytes(b"SQLite format 3\0" + os.urandom(4096))
+
+
+def test_a_damaged_file_is_moved_aside_said_in_one_line_and_a_new_one_serves_at_once(
+    opened: Opened, tmp_path: Path
+) -> None:
     opened.file.put([saw(1, ORG, plan="a")])
     opened.file.close()
     path = tmp_path / FILE_NAME
-    path.write_bytes(b"SQLite format 3\0" + os.urandom(4096))
-    assert not opened.file.put([saw(2, ORG, plan="b")])
-    assert opened.file.put([saw(3, ORG, plan="c")])
-    assert opened.all() == [(ORG.key, "plan", '"c"')]
+    damage(path)
+    assert opened.file.put([saw(2, ORG, plan="b")])
+    assert opened.all() == [(ORG.key, "plan", '"b"')]
+    (said,) = opened.said
+    assert said == (
+        f"{path} was damaged; it is now {FILE_NAME}.damaged, and a new one has begun. What only it held of "
+        "group properties, observed while the ledger was away, is lost until the next signals of those groups."
+    )
     assert path.with_name(FILE_NAME + ".damaged").exists()
+
+
+def test_a_damaged_file_that_is_read_holds_nothing_any_more(opened: Opened, tmp_path: Path) -> None:
+    damage(tmp_path / FILE_NAME)
+    (tmp_path / FILE_NAME).chmod(0o600)
+    assert opened.all() == []
+    assert len(opened.said) == 1
+    assert "damaged" in opened.said[0]

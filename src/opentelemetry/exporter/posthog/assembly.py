@@ -138,11 +138,10 @@ def _pocket_file(settings: Settings, diagnostics: Diagnostics, clock: Clock) -> 
     from .groups.pocket_file import PocketFile
     from .sqlite_identity import StateOwner
 
-    def failed(why: str) -> None:
-        diagnostics.error("pocket", f"what the ledger has not taken yet waits in memory only: {why}")
-
     owner = StateOwner(settings.host, settings.api_key)
-    return PocketFile(Path(settings.outbox), owner=owner, clock=clock, failed=failed)
+    return PocketFile(
+        Path(settings.outbox), owner=owner, clock=clock, failed=partial(diagnostics.error, "pocket")
+    )
 
 
 def project_of(settings: Settings) -> str:

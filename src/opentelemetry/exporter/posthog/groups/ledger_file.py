@@ -54,8 +54,11 @@ class LedgerFile:
         owner: StateOwner | None,
         clock: Clock,
         max_bytes: int | None = None,
+        when_lost: str = "Groups are sent once more as they are seen.",
     ) -> None:
+        """``when_lost``: what it means for people that the content of a damaged file is gone."""
         self.path = path
+        self._when_lost = when_lost
         self._ours = owner is not None
         self._file = StateFile(path, schema=schema, owner=owner, clock=clock, max_bytes=max_bytes)
         self.began_anew = False
@@ -100,7 +103,7 @@ class LedgerFile:
             self.began_anew = True
             self._warnings.append(
                 f"{self.path} was damaged; it is now {self.path.name}.damaged, and a new one has begun. "
-                "Groups are sent once more as they are seen."
+                f"{self._when_lost}"
             )
 
     @property

@@ -36,6 +36,11 @@ FILE_NAME: Final = "observations.db"
 MAX_BYTES: Final = 64 * 1024 * 1024
 """Some 200,000 properties. Beyond, what is new waits in memory only."""
 
+WHEN_LOST: Final = (
+    "What only it held of group properties, observed while the ledger was away, is lost until the next "
+    "signals of those groups."
+)
+
 SCHEMA: Final = Schema(
     application_id=0x504C504B,  # "PLPK"
     version=1,
@@ -64,14 +69,17 @@ class Page(NamedTuple):
 class PocketFile:
     """Safe for threads and processes; never raises. What can't be written waits in memory alone.
 
-    ``failed`` is told why, in words for people.
+    ``failed`` is told in words for people what that means for them. A damaged file is moved aside and a new
+    one serves at once: memory still has what this process wrote, and writes it again (``keeping.py``).
     """
 
     def __init__(
         self, directory: Path, *, owner: StateOwner, clock: Clock, failed: Callable[[str], None]
     ) -> None:
         self.path = directory / FILE_NAME
-        self._file = LedgerFile(self.path, schema=SCHEMA, owner=owner, clock=clock, max_bytes=MAX_BYTES)
+        self._file = LedgerFile(
+            self.path, schema=SCHEMA, owner=owner, clock=clock, max_bytes=MAX_BYTES, when_lost=WHEN_LOST
+        )
         self._failed = failed
 
     @property
@@ -132,12 +140,18 @@ class PocketFile:
         opened: Callable[[], AbstractContextManager[sqlite3.Connection]],
         act: Callable[[sqlite3.Connection], T],
     ) -> T | None:
-        try:
-            with opened() as connection:
-                return act(connection)
-        except PostHogExporterError as error:
-            self._failed(str(error))
-            return None
+        for _ in range(2):
+            try:
+                with opened() as connection:
+                    return act(connection)
+            except PostHogExporterError as error:  # noqa: PERF203 - once, and once more on a new file
+                damage = self._file.take_warnings()
+                if not damage:
+                    self._failed(f"what the ledger has not taken yet waits in memory only: {error}")
+                    return None
+                for line in damage:
+                    self._failed(line)
+        return None
 
     # -- life ---------------------------------------------------------------------------------------
 
