@@ -13,6 +13,7 @@ from tests.model.planted import A1, A2, A3, B1, B2, B3, PLANTED
 from tests.model.world import Protocol, World, search, stamp
 
 LIMIT = 150_000
+"""States until a planted bug must have shown itself."""
 
 SEEN_LATER = (stamp("a", 1, 1), stamp("b", 1, 2), stamp("a", 1, 3))
 
@@ -58,11 +59,17 @@ def test_the_rule_is_sound_in_every_interleaving(world: World) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(3_000)
 @pytest.mark.parametrize("world", named(SOUND_AND_LARGE))
 def test_the_rule_is_sound_in_larger_worlds(world: World) -> None:
-    found = search(world, limit=LIMIT, law=law_holds_in(world))
+    """Each to exhaustion: 2.6 million states in ten minutes of one busy core, and nothing wrong.
+
+    The largest, three observations with a kill and a timeout, has 1,248,395 (5 min, 1.3 GB); a release and a
+    timeout has 126,757, one refused for good and a timeout 174,729.
+    """
+    found = search(world, limit=2_000_000, law=law_holds_in(world))
     assert found.wrong is None, found.trace
+    assert found.complete
 
 
 def _planted(*, slow: bool) -> dict[str, World]:

@@ -142,7 +142,8 @@ def test_a_damaged_file_is_moved_aside_said_in_one_line_and_a_new_one_serves_at_
     (said,) = opened.said
     assert said == (
         f"{path} was damaged; it is now {FILE_NAME}.damaged, and a new one has begun. What only it held of "
-        "group properties, observed while the ledger was away, is lost until the next signals of those groups."
+        "group properties, observed while the ledger was away, is lost until the next signals of those "
+        "groups."
     )
     assert path.with_name(FILE_NAME + ".damaged").exists()
 
