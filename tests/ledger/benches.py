@@ -38,6 +38,7 @@ class Bench:
     lose: Callable[[], None] | None = None
     evict: Callable[[Group], Sequence[Group]] | None = None
     server_ns: Callable[[], int] | None = None  # where the store's clock is not ours
+    one_process: bool = False  # the workers are threads of one, and share its ledger
 
     def now(self) -> int:
         """The store's clock, µs."""
@@ -66,7 +67,7 @@ def plain_bench(rule: Rule | None = None) -> Iterator[Bench]:
 
 @contextmanager
 def memory_bench() -> Iterator[Bench]:
-    """The workers are the span and the log exporter's threads: one process, one store."""
+    """The workers are the span and the log exporter's threads: one process, one ledger, one store."""
     clock = ManualClock(monotonic=START)
     store = MemoryStore(clock)
 
@@ -82,7 +83,15 @@ def memory_bench() -> Iterator[Bench]:
         store._max_groups = most
         return gone
 
-    yield Bench("memory", clock, lambda: store, lambda group: False, clock.advance, evict=evict)
+    yield Bench(
+        "memory",
+        clock,
+        lambda: store,
+        lambda group: False,
+        clock.advance,
+        evict=evict,
+        one_process=True,
+    )
 
 
 @contextmanager

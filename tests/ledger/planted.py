@@ -52,7 +52,7 @@ class Bug:
 class Story:
     play: Callable[[World], None]
     bug: Bug
-    needs: frozenset[str] = frozenset()  # "loss", "eviction"
+    needs: frozenset[str] = frozenset()  # "loss", "eviction", "processes"
     life: float = 60.0
     disk: bool = False
 
@@ -701,7 +701,7 @@ def two_wait_on_disk_and_the_older_came_last(w: World) -> None:
     w.kill(1)
 
 
-LOSS, EVICTION = needs("loss"), needs("eviction")
+LOSS, EVICTION, PROCESSES = needs("loss"), needs("eviction"), needs("processes")
 
 STORIES = {
     "C1 nothing is written before sending": Story(
@@ -786,7 +786,7 @@ STORIES = {
         two_processes_see_the_same, Bug(project_of=lambda number: f"process {number}")
     ),
     "a future time is bound again at each replay": Story(
-        a_clock_that_ran_ahead_is_replayed, Bug(courier=AFutureTimeIsBoundAgainAtEachReplay)
+        a_clock_that_ran_ahead_is_replayed, Bug(courier=AFutureTimeIsBoundAgainAtEachReplay), PROCESSES
     ),
     "nobody reads the disk": Story(
         who_observed_it_dies_while_the_store_is_down, Bug(file=NobodyReadsTheDisk), disk=True

@@ -29,7 +29,8 @@ def bench_of(kind: str, request: pytest.FixtureRequest) -> AbstractContextManage
 
 
 def playable() -> list[object]:
-    """Each story with each store that can do what it needs: memory loses nothing, files evict nothing."""
+    """Each story with each store that can do what it needs: memory loses nothing and is one process's,
+    files evict nothing."""
     stores = {frozenset(): ("plain", "memory", "sqlite", "redis"), EVICTION: ("plain", "memory")}
     return [
         pytest.param(story, kind, id=f"{kind}: {name}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -103,7 +104,7 @@ def test_times_outside_of_what_a_stamp_can_say_are_bounded() -> None:
         assert [one.told for one in known.sets(ORG)] == [min(max(told, 0), ALWAYS)]
 
 
-@pytest.mark.parametrize("how", ["dropped", "pushed out", "too many sets", "too many names", "forgotten"])
+@pytest.mark.parametrize("how", ["dropped", "pushed out", "too many sets", "forgotten"])
 def test_whatever_forgets_a_set_hands_out_its_newer_time(how: str) -> None:
     known = Known(1)
     learned(known, seen(50))
@@ -115,9 +116,6 @@ def test_whatever_forgets_a_set_hands_out_its_newer_time(how: str) -> None:
         touches = learned(known, seen(50, Group("organization", "org_2")))
     elif how == "forgotten":
         touches = known.forget_all()
-    elif how == "too many names":
-        for i in range(MAX_SHAPES):
-            touches += learned(known, seen(50, ORG, **{f"made up {i}": 1}))
     else:
         for i in range(8):
             touches += learned(known, seen(50, ORG, seats=i))
@@ -127,12 +125,12 @@ def test_whatever_forgets_a_set_hands_out_its_newer_time(how: str) -> None:
 
 def test_names_that_somebody_makes_up_without_end_are_not_kept_without_end() -> None:
     known = Known(10)
-    for i in range(MAX_SHAPES + 10):
-        learned(known, seen(50, Group("organization", f"org_{i % 10}"), **{f"made up {i}": 1}))
-    assert len(known._names) <= MAX_SHAPES
-    assert (
-        unsettled(known, seen(50, Group("organization", "org_5"), **{f"made up {MAX_SHAPES + 9}": 1})) == []
-    )
+    learned(known, seen(50))
+    for i in range(MAX_SHAPES):
+        learned(known, seen(50, Group("user", f"{i % 9}"), **{f"made up {i}": 1}))
+    assert len(known._names) == MAX_SHAPES
+    last = seen(50, Group("user", "0"), **{f"made up {MAX_SHAPES - 1}": 1})
+    assert unsettled(known, seen(50), last) == [last]
 
 
 def test_touches_are_taken_once_and_their_sets_stay_known() -> None:
@@ -158,3 +156,88 @@ def test_people_see_when_each_property_was_last_seen() -> None:
     learned(known, seen(50, ORG, plan="team", seats=1))
     learned(known, seen(70, ORG, plan="team"))
     assert known.newest(ORG) == {"plan": f"{70 << 64 | 70:032x}", "seats": f"{50 << 64 | 50:032x}"}
+
+
+# -- on a store that only this process writes to ---------------------------------------------------------
+
+HOUR = 3600 * 1_000_000_000
+START = 1_763_900_000 * 1_000_000_000
+
+
+class Own:
+    """What a store of one's own is told when something is forgotten."""
+
+    def __init__(self, limit: int = 1_000) -> None:
+        self.told: list[tuple[Group, Sequence[str], int]] = []
+        self.known = Known(limit, self.seen_again)
+
+    def seen_again(self, group: Group, names: Sequence[str], moment: int) -> None:
+        self.told.append((group, names, moment))
+
+
+def moment(at: int) -> int:
+    return at << 64 | at
+
+
+def test_a_newer_time_is_kept_and_told_when_the_set_is_forgotten() -> None:
+    own = Own()
+    learned(own.known, seen(START))
+    assert unsettled(own.known, seen(START + 2), seen(START + 1)) == []
+    assert own.known.take_touches() == own.told == []
+    assert own.known.newest(ORG) == {"plan": f"{moment(START + 2):032x}"}
+    assert own.known.covers(seen(START + 1, ORG, plan="free"))
+    assert own.known.drop(ORG) == []
+    assert own.told == [(ORG, ("plan",), moment(START + 2))]
+
+
+def test_each_set_of_a_group_keeps_a_time_of_its_own() -> None:
+    own = Own()
+    sets = [seen(START, ORG, plan="team", seats=i) for i in range(3)]
+    for one in sets:
+        learned(own.known, one)
+    later = [one._replace(time_ns=START + 5 + i, seen_ns=START + 5 + i) for i, one in enumerate(sets)]
+    assert unsettled(own.known, *later) == []
+    assert [one.told for one in own.known.sets(ORG)] == [moment(START + 5 + i) for i in (2, 1, 0)]
+    assert unsettled(own.known, *later) == []
+
+
+def test_an_answer_of_the_ledger_never_takes_a_newer_time_back() -> None:
+    own = Own()
+    learned(own.known, seen(START))
+    unsettled(own.known, seen(START + 9))
+    learned(own.known, seen(START + 5))
+    assert [one.told for one in own.known.sets(ORG)] == [moment(START + 9)]
+
+
+def test_a_group_is_let_through_once_a_window_and_not_all_of_them_at_once() -> None:
+    own = Own()
+    groups = [Group("organization", f"org_{i}") for i in range(200)]
+    for i, group in enumerate(groups):
+        learned(own.known, seen(START, group, plan=i))
+    let_through: list[tuple[int, Group]] = []
+    for hour in range(1, 11):
+        due = unsettled(own.known, *(seen(START + hour * HOUR, g, plan=i) for i, g in enumerate(groups)))
+        for one in due:
+            own.known.drop(one.group)
+            learned(own.known, one)
+        let_through += [(hour, one.group) for one in due]
+    assert {group for _, group in let_through} == set(groups)
+    assert len(let_through) <= 3 * len(groups)
+    assert all(sum(hour == at for at, _ in let_through) < 80 for hour in range(1, 11))
+
+
+def test_where_room_is_scarce_the_ledger_hears_more_often_who_is_still_there() -> None:
+    own = Own(limit=8)
+    for i in range(7):
+        learned(own.known, seen(START, Group("organization", f"org_{i}"), plan=i))
+    later = [seen(START + HOUR // 60, Group("organization", f"org_{i}"), plan=i) for i in range(7)]
+    assert unsettled(own.known, *later) == later
+
+
+def test_time_that_goes_beyond_all_bounds_changes_no_neighbour() -> None:
+    own = Own()
+    for i in range(2):
+        learned(own.known, seen(START, ORG, plan=i))
+    unsettled(own.known, seen(1 << 80, ORG, plan=1), seen(-5, ORG, plan=0))
+    assert [one.names for one in own.known.sets(ORG)] == [("plan",), ("plan",)]
+    assert unsettled(own.known, seen(START, ORG, plan=0), seen(START, ORG, plan=1)) == []

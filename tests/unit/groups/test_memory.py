@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from opentelemetry.exporter.posthog.groups.memory import MemoryStore
+from opentelemetry.exporter.posthog.groups.stamp import moment_of
 from opentelemetry.exporter.posthog.groups.state import Ending, Grant, Standing
 from opentelemetry.exporter.posthog.groups.store import Sighting
 from opentelemetry.exporter.posthog.model import Group
-from tests.ledger_kit import CALL, ORG, TERMS, content, ended, entry, presence, saw
+from tests.ledger_kit import CALL, ORG, TERMS, content, ended, entry, presence, saw, stamp
 from tests.manual_clock import ManualClock
 
 OTHER = Group("organization", "org_43")
@@ -77,6 +78,40 @@ def test_a_group_at_rest_is_packed_and_says_the_same() -> None:
     assert list(desk.store._packed) == [ORG]
     assert desk.standing(6, ORG, "team") is Standing.SETTLED
     assert content(desk.grant_of(saw(7, ORG, plan="pro"))) == {"plan": '"pro"'}
+
+
+@pytest.mark.parametrize("rest", [0.0, 200.0], ids=["in motion", "at rest"])
+def test_what_was_seen_again_stands_against_late_news(rest: float) -> None:
+    desk = Desk(max_groups=100)
+    desk.deliver(saw(5, ORG, plan="team", seats=1))
+    desk.clock.advance(rest)
+    desk.store.sweep(CALL)
+    desk.store.seen_again(ORG, ["plan"], moment_of(stamp(9, "team")))
+    assert desk.standing(8, ORG, "free") is Standing.SETTLED
+    state = desk.store.show(ORG)
+    assert state is not None
+    assert state.properties["plan"].want == stamp(9, "team")
+    assert state.properties["seats"].want == stamp(5, 1)
+    assert desk.standing(10, ORG, "free") is Standing.PENDING
+
+
+def test_what_was_seen_again_of_a_forgotten_group_moves_the_floor() -> None:
+    desk = Desk()
+    desk.store.seen_again(ORG, ["plan"], moment_of(stamp(9, "team")))
+    assert desk.standing(9, ORG, "free") is Standing.FORGOTTEN
+    assert desk.standing(10, ORG, "free") is Standing.PENDING
+
+
+def test_who_was_seen_again_is_not_the_next_to_be_forgotten() -> None:
+    desk = Desk()
+    for group in (ORG, OTHER):
+        desk.deliver(saw(1, group, plan="team"))
+    desk.clock.advance(200.0)
+    desk.store.sweep(CALL)
+    desk.store.seen_again(ORG, ["plan"], moment_of(stamp(2, "team")))
+    desk.store.seen_again(OTHER, ["plan"], moment_of(stamp(1, "team")))
+    desk.deliver(saw(3, THIRD))
+    assert set(desk.store.groups()) == {ORG, THIRD}
 
 
 def test_what_is_under_way_does_not_grow_with_every_observation() -> None:

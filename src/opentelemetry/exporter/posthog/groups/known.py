@@ -6,7 +6,7 @@ bits a set: nothing for the garbage collector to walk over, and 48 bytes for a g
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from .by_group import ByGroup
@@ -25,6 +25,9 @@ Moment: TypeAlias = int
 ALWAYS: Final[Moment] = (1 << 128) - 1
 """Later than any: that a group exists does not change with time."""
 
+SeenAgain: TypeAlias = "Callable[[Group, Sequence[str], Moment], None]"
+"""Takes the time at which the settled values of these properties were last seen."""
+
 Touch: TypeAlias = "tuple[int, Observation]"
 """A print and the observation that touched its set."""
 
@@ -35,6 +38,12 @@ _SET_BITS: Final = _MOMENT_AT + 128
 _PRINT: Final = (1 << PRINT_BITS) - 1
 _NAMES: Final = (1 << _NAMES_BITS) - 1
 assert MAX_SHAPES <= _NAMES + 1
+
+
+# Windows in powers of two nanoseconds of event time, and how full Known may be for the wide one.
+_WIDE: Final = 44  # 5 hours: a million groups then cost half a percent of a core
+_NARROW: Final = 35  # 34 seconds: somebody is about to be forgotten, it should be the right one
+_ROOMY: Final = 7 / 8
 
 
 def moment_of_observation(seen: Observation) -> Moment:
@@ -52,19 +61,28 @@ class Settled(NamedTuple):
 class Known:
     """Settled sets, of at most ``limit`` groups; those told of longest ago go first. Not thread-safe.
 
-    ``touched``: group and print -> the observation that made the moment of a set newer than what the ledger
-    has heard of. There is nothing to do now, but the time must not be lost: elsewhere the value may have
-    changed to and fro. Whatever forgets a set therefore hands out its touch.
+    A set that is seen again at a newer time is nothing to tell at once, but the time must not be lost.
+
+    - Where other processes write to the ledger too, the value may have changed to and fro there. ``touched``
+      keeps the newest observation, by group and print, until the ledger has heard of it, and whatever forgets
+      a set hands out its touch.
+    - Where nobody else does, and the ledger dies with the process (``seen_again``), the time is kept here
+      alone, and told when the set is forgotten. Once a window of time the set is let through as if it were
+      not known, for the ledger to heal what PostHog may have lost, and to know who is longest untouched.
     """
 
-    __slots__ = ("_limit", "_names", "_numbers", "_print_of", "_sets", "touched")
+    __slots__ = (
+        "_limit", "_names", "_numbers", "_print_of", "_seen_again", "_sets", "_window_bits", "touched",
+    )  # fmt: skip
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, seen_again: SeenAgain | None = None) -> None:
         self.touched: dict[tuple[Group, int], Observation] = {}
         self._sets: ByGroup[int] = ByGroup()
         self._names: list[tuple[str, ...]] = []  # by number: a service knows few different ones
         self._numbers: dict[tuple[str, ...], int] = {}
         self._limit = limit
+        self._seen_again = seen_again
+        self._window_bits = _WIDE
         self._print_of = printer()
 
     def __len__(self) -> int:
@@ -73,27 +91,40 @@ class Known:
     # -- what is seen -------------------------------------------------------------------------------
 
     def unsettled(self, observations: Iterable[Observation]) -> Iterator[tuple[int | None, Observation]]:
-        """Those that say something else than what the ledger has called settled, each with its print. Of the
-        others a newer time is kept. What the caller does to a group counts for the next observation of it."""
+        """Those of which the ledger must hear now, each with its print: they say something else than what it
+        has called settled. What the caller does to a group counts for the next observation of it."""
         types, print_of = self._sets.types, self._print_of
         for seen in observations:
             (type_, key), time_ns, seen_ns, properties, _ = seen
             print_ = print_of(properties)
             of_type = types.get(type_)
             sets = None if of_type is None else of_type.get(key)
+            place = 0
             while sets:
                 if sets & _PRINT == print_:
-                    if time_ns << 64 | seen_ns > sets >> _MOMENT_AT & ALWAYS:
-                        self._touch(seen, sets & _PRINT)
+                    told = sets >> _MOMENT_AT & ALWAYS
+                    if time_ns << 64 | seen_ns > told and self._is_due(seen, sets & _PRINT, told, place):
+                        yield print_, seen
                     break
                 sets >>= _SET_BITS
+                place += _SET_BITS
             else:
                 yield print_, seen
 
-    def _touch(self, seen: Observation, print_: int) -> None:
-        former = self.touched.get((seen.group, print_))
-        if former is None or moment_of_observation(seen) > moment_of_observation(former):
-            self.touched[seen.group, print_] = seen
+    def _is_due(self, seen: Observation, print_: int, told: Moment, place: int) -> bool:
+        """Keep the newer time of a settled set. Whether the ledger must hear of it now all the same."""
+        moment = moment_of_observation(seen)
+        if self._seen_again is None:
+            touched = self.touched.get((seen.group, print_))
+            if touched is None or moment > moment_of_observation(touched):
+                self.touched[seen.group, print_] = seen
+            return False
+        # The windows of a group begin at a time of its own, so that not all are due at once.
+        spread = print_ << self._window_bits >> PRINT_BITS
+        if seen.time_ns + spread >> self._window_bits != (told >> 64) + spread >> self._window_bits:
+            return True
+        self._sets.types[seen.group.type][seen.group.key] += (moment - told) << place + _MOMENT_AT
+        return False
 
     def covers(self, seen: Observation) -> bool:
         """Whether each of these properties is settled with a newer value: then no store need hear of it."""
@@ -111,23 +142,32 @@ class Known:
 
     def put(self, group: Group, settled: Settled) -> list[Touch]:
         """The ledger called it settled. A touch that came in meanwhile keeps its newer time."""
-        touches = [] if settled.names in self._numbers else self._number(settled.names)
-        others = [one for one in self.sets(group) if one.print != settled.print]
+        if not self._has_number(settled.names):
+            return []
+        touches: list[Touch] = []
+        others: list[Settled] = []
+        for one in self.sets(group):
+            if one.print != settled.print:
+                others.append(one)
+            elif one.told > settled.told:
+                settled = one
         for one in others[_MOST_SETS - 1 :]:
             touches += self._forget(group, one)
         if self._sets.get(group) is None and len(self._sets) >= self._limit:
             for oldest in self._sets.oldest(1):
                 touches += self.drop(oldest)
         self._sets.put(group, self._packed([settled, *others[: _MOST_SETS - 1]]))
+        self._window_bits = _WIDE if len(self._sets) < self._limit * _ROOMY else _NARROW
         return touches
 
-    def _number(self, names: tuple[str, ...]) -> list[Touch]:
-        touches: list[Touch] = []
-        if len(self._names) == MAX_SHAPES:  # somebody makes them up
-            touches = self.forget_all()
-        self._numbers[names] = len(self._names)
-        self._names.append(names)
-        return touches
+    def _has_number(self, names: tuple[str, ...]) -> bool:
+        """False when there are too many different tuples of names: somebody makes them up."""
+        if names not in self._numbers:
+            if len(self._names) == MAX_SHAPES:
+                return False
+            self._numbers[names] = len(self._names)
+            self._names.append(names)
+        return True
 
     def drop(self, group: Group) -> list[Touch]:
         """Something else was seen of it, here or elsewhere: none of its sets can be taken for settled."""
@@ -136,6 +176,8 @@ class Known:
         return touches
 
     def _forget(self, group: Group, one: Settled) -> list[Touch]:
+        if self._seen_again is not None:
+            self._seen_again(group, one.names, one.told)
         touched = self.touched.pop((group, one.print), None)
         return [] if touched is None else [(one.print, touched)]
 
@@ -145,10 +187,8 @@ class Known:
         return [(print_, seen) for (_, print_), seen in touched.items()]
 
     def forget_all(self) -> list[Touch]:
-        """The ledger was lost: nothing is settled any more."""
+        """The ledger was lost, and all that it was told: nothing is settled any more."""
         self._sets.clear()
-        self._names.clear()
-        self._numbers.clear()
         return self.take_touches()
 
     # -- what is known ------------------------------------------------------------------------------

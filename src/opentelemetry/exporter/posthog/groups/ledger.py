@@ -158,6 +158,16 @@ def note(group: GroupState, stamps: Mapping[str, str]) -> GroupState:
     return group._replace(properties=properties)
 
 
+def seen_again(group: GroupState, names: Iterable[str], times: str) -> GroupState:
+    """The wanted values of these properties were seen once more, at these times (32 digits)."""
+    properties = dict(group.properties)
+    for name in names:
+        known = properties.get(name)
+        if known is not None:
+            properties[name] = known._replace(want=max(known.want, times + digest_of(known.want)))
+    return group._replace(properties=properties)
+
+
 def _turned(history: History, service: str, now: int) -> History:
     fresh = now - history.since > FLAP_WINDOW
     return history._replace(

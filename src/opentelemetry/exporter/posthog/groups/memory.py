@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from . import ledger
 from .by_group import ByGroup
 from .compact import Packer
+from .stamp import TIMES_DIGITS
 from .state import Answer, GroupState, Haste, Settlement, Standing, StoreState, Terms
 from .store import (
     SWEEP_LIMIT,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 MAX_GROUPS: Final = 100_000
 
 WRITE_BEHIND: Final = 30.0
-"""Seconds. Nobody else reads this ledger, so it only saves work; what is still unsaid dies with the rest."""
+"""Seconds between two rounds. Newer times wait for none: see :class:`~.store.OwnStore`."""
 
 _LOOK_AT: Final = 64
 """Groups looked at to find one that may be evicted, or to pack: bounds the work of one call."""
@@ -137,6 +138,27 @@ class MemoryStore:
             if granted is not None:
                 seen.append(Seen(group, {}, granted))
         return seen
+
+    def seen_again(self, group: Group, names: Sequence[str], moment: int) -> None:
+        """See :class:`~.store.OwnStore`. Of a group that was forgotten, the floor moves up to that time."""
+        times = f"{moment:0{TIMES_DIGITS}x}"
+        with self._lock:
+            packed = self._packed.get(group)
+            state = self._open.get(group) if packed is None else self._packer.unpack(packed)
+            if state is None:
+                if names:
+                    self._state = self._state._replace(floor=max(self._state.floor, times))
+                return
+            later = ledger.seen_again(state, names, times)
+            if later == state:
+                return
+            packed = None if packed is None else self._packer.pack(later)
+            if packed is not None:
+                self._packed.put(group, packed)
+            else:
+                self._take(group)
+                self._open[group] = later
+                self._resting.setdefault(group, self._now())
 
     def _begin(self, call: Call) -> int:
         now = self._now()

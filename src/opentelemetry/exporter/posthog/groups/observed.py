@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from .known import Known, Settled, Touch
+from .known import Known, SeenAgain, Settled, Touch
 from .pocket import Held, Pocket
 from .stamp import PRESENCE, Digester, moment_of
 from .state import Answers, Standing
@@ -26,8 +26,9 @@ class Sorted(NamedTuple):
 class Observed:
     """The hot path of the ledger, and the way of the store's answers back into it. Not thread-safe."""
 
-    def __init__(self, digester: Digester, *, max_groups: int) -> None:
-        self.known = Known(max_groups)
+    def __init__(self, digester: Digester, *, max_groups: int, seen_again: SeenAgain | None = None) -> None:
+        """``seen_again``: of a store that nobody else writes to."""
+        self.known = Known(max_groups, seen_again)
         self.pocket = Pocket(digester)
 
     def sort_in(self, observations: Iterable[Observation], ahead_ns: int) -> Sorted:

@@ -10,7 +10,7 @@ taken as done, though it may have been: every operation is safe to repeat.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, runtime_checkable
 from zlib import crc32
 
 from ..errors import PostHogExporterError
@@ -150,6 +150,17 @@ class LedgerStore(Protocol):
     def after_fork_in_child(self) -> None: ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class OwnStore(Protocol):
+    """A store that one ``GroupLedger`` alone writes to, as long as both live. It need not hear at once that
+    what it called settled was seen again: nothing can have changed meanwhile."""
+
+    def seen_again(self, group: Group, names: Sequence[str], moment: int) -> None:
+        """The settled values of these properties were last seen at ``moment`` (event time << 64 | seen time,
+        ns). Said before anything else is said of the group. Short, and asks nobody."""
+        ...
 
 
 def healing_of(group: Group) -> int:
