@@ -36,7 +36,7 @@ LIBRARY = '"$lib":"opentelemetry-exporter-posthog","$lib_version":"1.2.3"'
 
 def sent(wire: Wire, *envelopes: Envelope) -> Any:
     return wire.request(
-        [wire.event(envelope) for envelope in envelopes],
+        wire.events(envelopes),
         attempt=2,
         request_id="0e36b1a5-5072-436a-a9eb-ea46a2918e41",
         created_ns=EPOCH_NS,

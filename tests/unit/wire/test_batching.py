@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opentelemetry.exporter.posthog.wire.batching import HEAD_BYTES, is_too_large, pack
+from opentelemetry.exporter.posthog.wire.batching import HEAD_BYTES, pack, too_large
 
 
 @given(
@@ -61,11 +61,11 @@ def test_the_limit_of_one_event(event: bytes, expected: bool) -> None:
     measured_as_posthog_does = len(json.dumps(event.decode(), ensure_ascii=False).encode())
     if expected is False:
         assert measured_as_posthog_does < 1_000_000
-    assert is_too_large(event) is expected
+    assert too_large([event_of("a"), event]) == ([1] if expected else [])
 
 
 @given(quotes=st.integers(200_000, 499_000), letters=st.integers(0, 400_000))
 def test_what_passes_fits_into_posthogs_queue(quotes: int, letters: int) -> None:
     event = event_of('"' * quotes + "a" * letters)
-    if not is_too_large(event):
+    if not too_large([event]):
         assert len(json.dumps(event.decode(), ensure_ascii=False).encode()) <= 980_100

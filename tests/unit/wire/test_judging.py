@@ -152,5 +152,7 @@ def test_whatever_answers_is_judged_and_raises_nothing(status: int, body: bytes,
 
 def test_a_request_does_not_show_its_key() -> None:
     for wire in (LEGACY, V1):
-        request = wire.request([wire.event(an_envelope())], attempt=1, request_id="x", created_ns=0, now_ns=0)
+        request = wire.request(
+            wire.events([an_envelope()]), attempt=1, request_id="x", created_ns=0, now_ns=0
+        )
         assert "phc_secret" not in repr(request)

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from opentelemetry.exporter.posthog.model import Envelope
-from opentelemetry.exporter.posthog.wire.validity import fault_of
-from tests.envelopes import an_envelope, an_update_envelope
+from opentelemetry.exporter.posthog.wire.validity import all_sound, fault_of
+from tests.envelopes import an_envelope, an_update_envelope, an_uuid
 
 
 @pytest.mark.parametrize(
@@ -37,3 +39,41 @@ from tests.envelopes import an_envelope, an_update_envelope
 )
 def test_fault_of(envelope: Envelope, fault: str) -> None:
     assert fault_of(envelope) == fault
+    assert not fault or not all_sound([an_envelope(), envelope, an_envelope()])
+
+
+def test_a_usual_batch_needs_no_look_at_each_envelope() -> None:
+    session = "019ab000-0000-7000-8000-000000000000"
+    batch = [an_envelope(), an_update_envelope(), an_envelope("tick", session_id=session, personless=True)]
+    assert all_sound(batch)
+    assert all_sound([])
+
+
+def test_an_uuid_that_occurs_twice_is_not_taken_for_sound() -> None:
+    assert not all_sound([an_envelope(uuid=an_uuid())] * 2)
+
+
+ODD = st.text(st.sampled_from("a0F-:TZ. \0é漢\udfff\u2028{}"), max_size=4)
+
+
+@given(
+    field=st.sampled_from(["event", "uuid", "distinct_id", "timestamp", "session_id"]),
+    at=st.integers(0, 36),
+    cut=st.integers(0, 3),
+    odd=ODD,
+    length=st.integers(1, 3),
+)
+def test_what_is_taken_for_sound_together_is_sound_one_by_one(
+    field: str, at: int, cut: int, odd: str, length: int
+) -> None:
+    batch = [an_envelope(session_id=an_uuid()) for _ in range(length)]
+    text: str = getattr(batch[0], field)
+    batch[0] = batch[0]._replace(**{field: text[:at] + odd + text[at + cut :]})
+    if all_sound(batch):
+        assert [fault_of(envelope) for envelope in batch] == [""] * length
+
+
+def test_neighbours_do_not_make_up_for_each_other() -> None:
+    one, other = an_envelope(), an_envelope()
+    moved = [one._replace(uuid=one.uuid + other.uuid[0]), other._replace(uuid=other.uuid[1:])]
+    assert not all_sound(moved)

@@ -55,7 +55,7 @@ def _asked(
 ) -> Answered:
     now_ns = clock.time_ns()
     request = wire.request(
-        [wire.event(envelope) for envelope in envelopes],
+        wire.events(envelopes),
         attempt=1,
         request_id=str(uuid.uuid4()),
         created_ns=now_ns,

@@ -18,7 +18,7 @@ from ..model import Envelope, Outcome, OutcomeKind
 from ..settings.model import Compression, Settings
 from ..version import __version__
 from ..wire.body import GZIP, NONE, zstd
-from ..wire.exchange import Judgement, NoAnswer, Request, Response
+from ..wire.exchange import ACCEPTED, Judgement, NoAnswer, Request, Response
 from ..wire.legacy import LegacyWire
 from ..wire.v1 import V1Wire
 from .breaker import BRIEF, PROBE, Admission, Breaker
@@ -209,8 +209,11 @@ class Courier:
         self, trip: Trip, parcel: Parcel, decision: Decision, judgement: Judgement, budget: _Budget
     ) -> None:
         """Each event by its own verdict; those that PostHog did not keep go again, alone."""
-        again: list[int] = []
         verdicts = judgement.verdicts or ()
+        if verdicts.count(ACCEPTED) == len(parcel.members):
+            trip.all_arrived(parcel.members)
+            return
+        again: list[int] = []
         ending: Outcome | None = None
         for position, verdict in zip(parcel.members, verdicts, strict=True):
             if verdict.resend:

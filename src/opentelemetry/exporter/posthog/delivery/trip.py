@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ..model import DELIVERED, Envelope, Outcome, OutcomeKind
-from ..wire.batching import is_too_large, pack
+from ..tallies import tally
+from ..wire.batching import pack, too_large
 from ..wire.exchange import NoAnswer, Response, Verdict, Wire
-from ..wire.validity import fault_of
+from ..wire.validity import all_sound, fault_of
 from .record import DeliveryRecord
 
 WORTH_TRYING: Final = 0.02
@@ -56,7 +57,7 @@ class Trip:
         self.started = started
         self._new_id = new_id
         self._outcomes: list[Outcome | None] = [None] * len(envelopes)
-        self._unknown_at: list[float | None] = [None] * len(envelopes)
+        self._unknown_at: dict[int, float] = {}  # by position
         self._twins: list[tuple[int, int]] = []  # (position, position of the equal envelope before it)
         self._waiting: list[tuple[float, int, Parcel]] = []  # heap by due time, then by age
         self._age = 0
@@ -71,8 +72,10 @@ class Trip:
 
     # -- in -----------------------------------------------------------------------------------------
 
-    def sound(self) -> list[int]:
+    def sound(self) -> Sequence[int]:
         """The envelopes that may leave. The others have their outcome already."""
+        if all_sound(self.envelopes):
+            return range(len(self.envelopes))
         first_of: dict[str, int] = {}
         positions: list[int] = []
         for position, envelope in enumerate(self.envelopes):
@@ -90,17 +93,12 @@ class Trip:
 
     def load(self, positions: Sequence[int], wire: Wire, *, created_ns: int, due: float) -> None:
         """Put these envelopes into new parcels for ``wire``; one that no request can carry ends here."""
-        members: list[int] = []
-        events: list[bytes] = []
-        event_of, envelopes = wire.event, self.envelopes
-        for position in positions:
-            event = event_of(envelopes[position])
-            if is_too_large(event):
-                self.end(position, Outcome(OutcomeKind.REFUSED, "too_large", f"{len(event)}_bytes"))
-            else:
-                members.append(position)
-                events.append(event)
-        for batch in pack(map(len, events)):
+        members = list(positions)
+        events = wire.events([self.envelopes[position] for position in members])
+        for number in reversed(too_large(events)):
+            size = f"{len(events.pop(number))}_bytes"
+            self.end(members.pop(number), Outcome(OutcomeKind.REFUSED, "too_large", size))
+        for batch in pack(list(map(len, events))):
             cut = slice(batch.start, batch.stop)
             self.put(Parcel(wire, members[cut], events[cut], self._new_id(), created_ns, due))
 
@@ -136,24 +134,28 @@ class Trip:
 
     def mark_unknown(self, positions: Sequence[int], at: float) -> None:
         """An attempt that began ``at`` may have been applied, or may yet be."""
-        for position in positions:
-            self._unknown_at[position] = at
+        self._unknown_at.update(dict.fromkeys(positions, at))
 
     # -- out ----------------------------------------------------------------------------------------
 
     def end(self, position: int, outcome: Outcome) -> None:
-        if outcome.unknown_at is None and self._unknown_at[position] is not None:
+        if outcome.unknown_at is None and position in self._unknown_at:
             outcome = outcome._replace(unknown_at=self._unknown_at[position])
         if outcome.reason and outcome.detail:
             self._details.setdefault(outcome.reason, outcome.detail)
         self._outcomes[position] = outcome
 
     def end_by(self, position: int, verdict: Verdict, *, retry_after: float = 0.0) -> None:
-        if verdict.kind is _DELIVERED and not verdict.reason and self._unknown_at[position] is None:
-            self._outcomes[position] = DELIVERED
-            return
         asked = retry_after if verdict.kind is OutcomeKind.RETRY else 0.0
         self.end(position, Outcome(verdict.kind, verdict.reason, verdict.detail, asked))
+
+    def all_arrived(self, positions: Sequence[int]) -> None:
+        """PostHog keeps every one of these, and says nothing else of them."""
+        if self._unknown_at:
+            self.end_all(positions, DELIVERED)
+        else:
+            for position in positions:
+                self._outcomes[position] = DELIVERED
 
     def end_all(self, positions: Sequence[int], outcome: Outcome) -> None:
         for position in positions:
@@ -173,9 +175,10 @@ class Trip:
         for position, first in self._twins:
             self._outcomes[position] = self._outcomes[first]
         missing = Outcome(OutcomeKind.RETRY, "internal_error", unknown_at=self.started)
-        return [outcome if outcome is not None else missing for outcome in self._outcomes]
+        return [outcome or missing for outcome in self._outcomes]
 
     def record(self, outcomes: Sequence[Outcome], *, now: float, breaker_open: bool) -> DeliveryRecord:
+        counts = tally(outcomes)
         return DeliveryRecord(
             envelopes=len(outcomes),
             protocol=self._protocol,
@@ -184,9 +187,9 @@ class Trip:
             statuses=dict(self._statuses),
             no_answers=dict(self._no_answers),
             sent_bytes=self._sent_bytes,
-            delivered=sum(outcome.kind is _DELIVERED for outcome in outcomes),
-            reasons=_reasons(outcome for outcome in outcomes if outcome.kind is not _DELIVERED),
-            remarks=_reasons(outcome for outcome in outcomes if outcome.kind is _DELIVERED),
+            delivered=sum(count for (kind, _), count in counts.items() if kind is _DELIVERED),
+            reasons=_reasons((reason, n) for (kind, reason), n in counts.items() if kind is not _DELIVERED),
+            remarks=_reasons((reason, n) for (kind, reason), n in counts.items() if kind is _DELIVERED),
             details=dict(self._details),
             seconds=now - self.started,
             waited=self.waited,
@@ -194,5 +197,10 @@ class Trip:
         )
 
 
-def _reasons(outcomes: Iterable[Outcome]) -> dict[str, int]:
-    return dict(Counter(outcome.reason for outcome in outcomes if outcome.reason))
+def _reasons(counts: Iterable[tuple[str, int]]) -> dict[str, int]:
+    """A refusal and a wait may have one reason."""
+    reasons: Counter[str] = Counter()
+    for reason, count in counts:
+        if reason:
+            reasons[reason] += count
+    return dict(reasons)

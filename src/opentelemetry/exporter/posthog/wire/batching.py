@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final
 
 MAX_EVENTS: Final = 512
@@ -22,19 +22,25 @@ HEAD_BYTES: Final = 1_024
 """Room for what a body holds besides its events: key, time, brackets."""
 
 
-def is_too_large(event: bytes) -> bool:
-    """Would PostHog's queue refuse this event, measured the way its server measures?"""
-    if len(event) * 2 <= MAX_EVENT_BYTES:  # even if every byte were a quote
-        return False
+def too_large(events: Sequence[bytes]) -> list[int]:
+    """The positions of those that PostHog's queue would refuse, measured the way its server measures."""
+    if max(map(len, events), default=0) * 2 <= MAX_EVENT_BYTES:  # even if every byte were a quote
+        return []
+    return [position for position, event in enumerate(events) if _is_too_large(event)]
+
+
+def _is_too_large(event: bytes) -> bool:
     if len(event) > MAX_EVENT_BYTES:
         return True
     return len(event) + event.count(b'"') + event.count(b"\\") > MAX_ESCAPED_BYTES
 
 
 def pack(
-    sizes: Iterable[int], *, max_events: int = MAX_EVENTS, max_bytes: int = MAX_REQUEST_BYTES
+    sizes: Sequence[int], *, max_events: int = MAX_EVENTS, max_bytes: int = MAX_REQUEST_BYTES
 ) -> list[range]:
     """Which positions go into which request. None is empty; only a single event may exceed ``max_bytes``."""
+    if len(sizes) <= max_events and HEAD_BYTES + sum(sizes) + len(sizes) <= max_bytes:  # as a rule
+        return [range(len(sizes))] if sizes else []
     batches: list[range] = []
     start = position = 0
     filled = HEAD_BYTES

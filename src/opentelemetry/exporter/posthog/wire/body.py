@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from enum import Enum
 from importlib import import_module
+from json.encoder import encode_basestring
 from math import isfinite
 from typing import Any, Final, NamedTuple, cast
 
@@ -69,6 +70,10 @@ def _with_standard_library(value: object) -> bytes:
 
 
 _compact: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+
+
+quoted: Final[Callable[[str], str]] = encode_basestring
+"""A text as a JSON string, what is not ASCII left as it is."""
 
 
 def _is_plain(value: object, depth: int = MAX_DEPTH) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, NamedTuple, Protocol
 
 from ..model import Envelope, OutcomeKind
 
@@ -49,6 +49,10 @@ class Verdict(NamedTuple):
     resend: bool = False  # RETRY only: may be sent again in this very delivery
 
 
+ACCEPTED: Final = Verdict(OutcomeKind.DELIVERED)
+"""What is said of most events: this very object, so that counting it tells at once whether all went well."""
+
+
 class Judgement(NamedTuple):
     """What an answer says, as far as the protocol can tell.
 
@@ -72,8 +76,8 @@ class Wire(Protocol):
         """``"legacy"`` or ``"v1"``."""
         ...
 
-    def event(self, envelope: Envelope) -> bytes:
-        """The event as it stands in the body. ``batching`` measures it, ``request`` joins it."""
+    def events(self, envelopes: Iterable[Envelope]) -> list[bytes]:
+        """Each as it stands in the body. ``batching`` measures them, ``request`` joins them."""
         ...
 
     def request(
@@ -86,7 +90,7 @@ class Wire(Protocol):
         now_ns: int,
         body: bytes | None = None,
     ) -> Request:
-        """One request for what ``event`` made.
+        """One request for what ``events`` made.
 
         ``attempt`` counts from 1 within one ``request_id``; ``created_ns`` stays the same over attempts,
         ``now_ns`` is the time of this one. ``body`` is that of an earlier attempt with the same events.

@@ -7,15 +7,13 @@ tell from the age of a request that waited.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Iterable, Sequence
 from typing import Final
 
-from ..model import Envelope, OutcomeKind
+from ..model import Envelope
 from .answer import is_html, object_of
-from .body import NONE, Codec, json_encoder
-from .exchange import Judgement, Request, Response, Verdict
+from .body import NONE, Codec, json_encoder, quoted
+from .exchange import ACCEPTED, Judgement, Request, Response
 
 PATH: Final = "/batch/"
 
@@ -57,10 +55,6 @@ ABOUT_THE_REQUEST: Final = frozenset(
 )
 """Refusals for which no event is to blame: something on the way has broken the request."""
 
-_quoted: Final = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps builds a new encoder each time
-
-_ACCEPTED: Final = Verdict(OutcomeKind.DELIVERED)
-
 
 class LegacyWire:
     """Speaks the legacy protocol with one host and key. ``agent`` is ``<library>/<version>``."""
@@ -74,24 +68,25 @@ class LegacyWire:
         dumps = json_encoder()
         self._url = host + PATH
         self._codec = codec
-        self._library = b'"$lib":' + dumps(library) + b',"$lib_version":' + dumps(version)
+        self._library = b',"$lib":' + dumps(library) + b',"$lib_version":' + dumps(version)
         migration = b'"historical_migration":true,' if historical_migration else b""
         self._head = b'{"api_key":' + dumps(api_key) + b"," + migration + b'"batch":['
         self._headers = _headers(agent, codec)
 
-    def event(self, envelope: Envelope) -> bytes:
-        return b"".join(
-            (
-                header_of(envelope),
-                b',"properties":',
-                envelope.properties[:-1],
-                b"," if len(envelope.properties) > 2 else b"",
-                self._library,
-                b',"$process_person_profile":false' if envelope.personless else b"",
-                b',"$session_id":' + text(envelope.session_id) if envelope.session_id is not None else b"",
-                b"}}",
+    def events(self, envelopes: Iterable[Envelope]) -> list[bytes]:
+        return [
+            b"".join(
+                (
+                    f'{{"event":{quoted(event)},"uuid":"{uuid}","distinct_id":{quoted(distinct_id)}'
+                    f',"timestamp":"{timestamp}","properties":'.encode(),
+                    properties[:-1],
+                    self._library if len(properties) > 2 else self._library[1:],  # without the comma
+                    _rare(personless, session_id) if personless or session_id is not None else b"",
+                    b"}}",
+                )
             )
-        )
+            for event, uuid, distinct_id, timestamp, properties, personless, session_id in envelopes
+        ]
 
     def request(
         self,
@@ -123,25 +118,15 @@ class LegacyWire:
         """A 2xx is success if it is PostHog's: ``{"status": ...}``, or an empty body (204, a bare proxy)."""
         answer = object_of(response)
         if (answer is not None and "status" in answer) or not response.body.strip():
-            return Judgement(spoken=answer is not None, verdicts=(_ACCEPTED,) * count)
+            return Judgement(spoken=answer is not None, verdicts=(ACCEPTED,) * count)
         return Judgement(spoken=False, html=is_html(response))
 
 
-def header_of(envelope: Envelope) -> bytes:
-    """The part of an event that both protocols write alike, without the closing brace."""
-    event, uuid, distinct_id, timestamp, *_ = envelope
-    who = _quoted(distinct_id)
-    return f'{_named(event)},"uuid":"{uuid}","distinct_id":{who},"timestamp":"{timestamp}"'.encode()
-
-
-@lru_cache(maxsize=1024)  # a service has few names
-def _named(event: str) -> str:
-    return f'{{"event":{_quoted(event)}'
-
-
-def text(value: str) -> bytes:
-    """A JSON string."""
-    return _quoted(value).encode()
+def _rare(personless: bool, session_id: str | None) -> bytes:
+    """What few events say: that no person is behind them, and a session."""
+    person = ',"$process_person_profile":false' if personless else ""
+    session = f',"$session_id":{quoted(session_id)}' if session_id is not None else ""
+    return (person + session).encode()
 
 
 def _headers(agent: str, codec: Codec) -> tuple[tuple[str, str], ...]:

@@ -7,15 +7,14 @@ options only ``process_person_profile: false`` is ever sent; all others stay at 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, cast
 
 from ..model import Envelope, OutcomeKind
 from ..timestamp import rfc3339
 from .answer import is_html, object_of
-from .body import NONE, Codec
-from .exchange import Judgement, Request, Response, Verdict
-from .legacy import header_of, text
+from .body import NONE, Codec, quoted
+from .exchange import ACCEPTED, Judgement, Request, Response, Verdict
 
 PATH: Final = "/i/v1/analytics/events"
 
@@ -36,7 +35,7 @@ ABOUT_THE_REQUEST: Final = frozenset(
 """Refusals for which no event is to blame: something on the way has broken the request."""
 
 _WORD: Final = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
-_ACCEPTED: Final = Verdict(OutcomeKind.DELIVERED)
+_OK: Final = {"result": "ok"}
 
 
 class V1Wire:
@@ -60,17 +59,16 @@ class V1Wire:
             headers.append(("Content-Encoding", codec.name))
         self._headers = tuple(headers)
 
-    def event(self, envelope: Envelope) -> bytes:
-        return b"".join(
-            (
-                header_of(envelope),
-                b',"session_id":' + text(envelope.session_id) if envelope.session_id is not None else b"",
-                b',"options":{"process_person_profile":false}' if envelope.personless else b"",
-                b',"properties":',
-                envelope.properties,
-                b"}",
-            )
-        )
+    def events(self, envelopes: Iterable[Envelope]) -> list[bytes]:
+        return [
+            f'{{"event":{quoted(event)},"uuid":"{uuid}","distinct_id":{quoted(distinct_id)}'
+            f',"timestamp":"{timestamp}"'
+            f"{_rare(personless, session_id) if personless or session_id is not None else ''}"
+            f',"properties":'.encode()
+            + properties
+            + b"}"
+            for event, uuid, distinct_id, timestamp, properties, personless, session_id in envelopes
+        ]
 
     def request(
         self,
@@ -101,19 +99,23 @@ class V1Wire:
             if not isinstance(results, dict):
                 return Judgement(spoken=spoken, html=is_html(response))
             named = cast("dict[str, object]", results)
-            return Judgement(
-                spoken=True, verdicts=tuple(_verdict(named.get(each.uuid), each) for each in envelopes)
-            )
+            return Judgement(spoken=True, verdicts=_verdicts(named, envelopes))
         tag = _word(answer.get("error")) if answer is not None else ""
         return Judgement(
             spoken=spoken or bool(tag), html=is_html(response), tag=tag, whole=tag in ABOUT_THE_REQUEST
         )
 
 
+def _verdicts(results: Mapping[str, object], envelopes: Sequence[Envelope]) -> tuple[Verdict, ...]:
+    if list(results.values()).count(_OK) == len(results):  # the usual answer, whomever it names
+        return (ACCEPTED,) * len(envelopes)
+    return tuple(_verdict(results.get(each.uuid), each) for each in envelopes)
+
+
 def _verdict(result: object, envelope: Envelope) -> Verdict:
     """An absent event and an unknown word count as accepted: that is how PostHog wants to extend them."""
     if not isinstance(result, dict):
-        return _ACCEPTED
+        return ACCEPTED
     entry = cast("Mapping[str, object]", result)
     details = _word(entry.get("details"))
     match entry.get("result"):
@@ -122,11 +124,18 @@ def _verdict(result: object, envelope: Envelope) -> Verdict:
         case "retry":
             return Verdict(OutcomeKind.RETRY, details or "retry", details, resend=True)
         case _ if details != NO_PERSON:
-            return _ACCEPTED
+            return ACCEPTED
         case _ if envelope.is_group_update:
             return Verdict(OutcomeKind.RETRY, NO_PERSON, details)
         case _:
             return Verdict(OutcomeKind.DELIVERED, NO_PERSON, details)
+
+
+def _rare(personless: bool, session_id: str | None) -> str:
+    """What few events say: a session, and that no person is behind them."""
+    session = f',"session_id":{quoted(session_id)}' if session_id is not None else ""
+    person = ',"options":{"process_person_profile":false}' if personless else ""
+    return session + person
 
 
 def _word(value: object) -> str:
