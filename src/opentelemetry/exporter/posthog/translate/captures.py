@@ -35,31 +35,37 @@ class CaptureMaker:
         self._prefix = settings.event_prefix
         self._converter = converter
 
-    def gather(self, subjects: Iterable[Subject]) -> None:
-        """What resource, signal and attributes say, converted and under privacy; the attributes win.
+    def lay_out(self, subjects: Iterable[Subject]) -> None:
+        """Begin the properties: with what the resource says, and with the attributes that move together.
 
         Most signals hold little but plain scalars, under names of which none is ours, and then all of those
         move at once; :meth:`_add_each` would give the same.
         """
-        properties: dict[str, JsonValue]
         for subject in subjects:
             plan, constant = subject.plan, subject.origin.properties
             attributes: dict[str, Any] = subject.attributes
             if plan.plain is not None and plan.plain.holds(attributes):
                 subject.plain = True
-                subject.properties = properties = {**attributes, **constant, **subject.own}
+                subject.properties = properties = {**attributes, **constant}
                 for key in plan.staying:
                     del properties[key]
                 for key, name in plan.renamed:
                     properties[name] = properties.pop(key)
-                if plan.apart:
-                    self._add_each(properties, plan.apart, attributes, subject.said)
             else:
-                subject.properties = properties = {**constant, **subject.own}
-                self._add_each(properties, plan.event, attributes, subject.said)
+                subject.properties = {**constant}
+
+    def gather(self, subjects: Iterable[Subject]) -> None:
+        """Add the attributes that do not move together, converted and under privacy. Where one has the name
+        of what the signal or its resource says, the attribute wins.
+        """
+        for subject in subjects:
+            entries = subject.plan.apart if subject.plain else subject.plan.event
+            if entries:
+                self._add_each(subject, entries)
 
     def make(self, subjects: Iterable[Subject], make_uuid: MakeUuid) -> None:
         """The captures of selected signals."""
+        prefix = self._prefix
         for subject in subjects:
             attributes, shape, found, properties = (
                 subject.attributes,
@@ -79,7 +85,7 @@ class CaptureMaker:
             else:
                 actor, distinct_id = NOBODY, service_distinct_id(subject.origin.service)
             properties[control.ACTOR] = actor
-            name = f"{self._prefix}{subject.verdict}"
+            name = f"{prefix}{subject.verdict}" if prefix else str(subject.verdict)
             time_ns = subject.time_ns if subject.time_ns < LAST_NS else LAST_NS
             key = idempotency_key(attributes) if shape.keyed else None
             subject.capture = Capture(
@@ -94,13 +100,9 @@ class CaptureMaker:
                 self._person(subject.plan, attributes) if subject.plan.person and user is not None else None,
             )
 
-    def _add_each(
-        self,
-        properties: dict[str, JsonValue],
-        entries: Iterable[Entry],
-        attributes: Mapping[str, Any],
-        said: list[str],
-    ) -> None:
+    def _add_each(self, subject: Subject, entries: Iterable[Entry]) -> None:
+        properties, said = subject.properties, subject.said
+        attributes: dict[str, Any] = subject.attributes
         for key, name, pattern, identity in entries:
             value = attributes[key]
             converted = self._converter.value(value, pattern)

@@ -55,7 +55,8 @@ def user_of(attributes: Mapping[str, object], keys: tuple[str, ...]) -> tuple[st
     """The first usable user id of a signal, and whether some other one was no id. ``keys``: of its shape."""
     unusable = False
     for key in keys:
-        user = identifier(attributes[key])
+        value = attributes[key]
+        user = _identifier(value) if type(value) is str else identifier(value)
         if user is not None:
             return user, unusable
         unusable = unusable or attributes[key] not in (None, "")

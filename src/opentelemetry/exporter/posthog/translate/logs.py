@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..attributes import EVENT_NAME_KEYS
 from .privacy import OMITTED
 from .properties import Converter, clean_text
-from .signals import instant, place_of, seen_at
+from .signals import instant, place, seen_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,14 +35,15 @@ def read(subjects: Iterable[Subject], now_ns: int, body: Converter | None) -> No
         subject.time_ns = instant(record.timestamp) or observed or now_ns
         subject.seen_ns = seen_at(observed, now_ns)
         subject.span_events = ()
-        own = place_of(subject, record)
+        properties = subject.properties
+        place(subject, record)
         severity = severity_of(record)
         if severity:
-            own["log.severity"] = severity
+            properties["log.severity"] = severity
         if body is not None and record.body is not None and isinstance(subject.verdict, str):
             converted = body.value(record.body)  # neither copied nor checked by the SDK: any object at all
             if converted is not OMITTED:
-                own["log.body"] = converted
+                properties["log.body"] = converted
 
 
 def severity_of(record: Any) -> str:

@@ -35,6 +35,7 @@ FEWEST_NS: Final = 100_000_000 * SECOND_NS
 """A smaller number (before 1973) counts seconds or milliseconds: whoever wrote it took the wrong unit."""
 
 
+_NO_EVENT: Final[Mapping[str, JsonValue]] = {}
 _NOTHING_UNSET: Final[Mapping[str, list[str]]] = {}
 
 
@@ -88,7 +89,7 @@ class Observer:
         return self._each_said(profile, subject)
 
     def _each_said(self, profile: Profile, subject: Subject) -> dict[str, JsonValue]:
-        event = subject.properties
+        event = subject.properties if subject.capture is not None else _NO_EVENT
         found: dict[str, JsonValue] = {}
         for key, event_name, name, pattern in profile.entries:
             if event_name in event:

@@ -30,7 +30,7 @@ class Subject:
     """
 
     __slots__ = (
-        "answer", "attributes", "capture", "found", "kind", "observations", "observed", "origin", "own",
+        "answer", "attributes", "capture", "found", "kind", "observations", "observed", "origin",
         "plain", "plan", "properties", "said", "scope", "seen_ns", "shape", "signal", "span_events",
         "span_id", "time_ns", "trace_id", "verdict",
     )  # fmt: skip
@@ -48,20 +48,21 @@ class Subject:
     observed: bool  # may what it says of its groups be believed?
     answer: Translation | None  # None until it is known what the signal comes to
 
-    # read: nothing here belongs to the SDK any more
+    # planned
     origin: Origin
+    plan: Plan
+    said: list[str]  # notes
+    plain: bool  # the attributes that may move together have moved (``plain.Plainness``)
+    properties: dict[str, JsonValue]  # of the event to be
+
+    # read: nothing here belongs to the SDK any more
     time_ns: int  # event time
     seen_ns: int  # when this process knew, at most now
     trace_id: str  # hex, "" outside a trace
     span_id: str
-    own: dict[str, JsonValue]  # properties that come from the signal itself and not from its attributes
     span_events: Sequence[Event]
 
     # translated
-    said: list[str]  # notes
-    plan: Plan
-    plain: bool  # all attributes that become properties leave as they are (``plain.Plainness``)
-    properties: dict[str, JsonValue]  # of the event to be; empty if there is none
     capture: Capture | None
     observations: tuple[Observation, ...]
 
@@ -90,20 +91,19 @@ def seen_at(value: object, now_ns: int) -> int:
     return min(instant(value) or now_ns, now_ns)
 
 
-def place_of(subject: Subject, context: Any) -> dict[str, JsonValue]:
-    """Where in a trace the signal lies, and under which scope; begins the signal's own properties.
+def place(subject: Subject, context: Any) -> None:
+    """Where in a trace the signal lies, and under which scope.
 
     ``context``: whatever has the ids as numbers; None outside a trace.
     """
-    own: dict[str, JsonValue] = {}
-    subject.own = own
+    properties = subject.properties
     subject.trace_id = subject.span_id = ""
     if subject.scope.name:
-        own["otel.scope.name"] = subject.scope.name
+        properties["otel.scope.name"] = subject.scope.name
     if context is not None and (trace_id := context.trace_id) and (span_id := context.span_id):
         try:
             trace_id, span_id = trace_id.to_bytes(16, "big").hex(), span_id.to_bytes(8, "big").hex()
         except (AttributeError, OverflowError):  # no number, or one below zero or too large
-            return own
-        own["$trace_id"], own["$span_id"] = subject.trace_id, subject.span_id = trace_id, span_id
-    return own
+            return
+        properties["$trace_id"], properties["$span_id"] = trace_id, span_id
+        subject.trace_id, subject.span_id = trace_id, span_id

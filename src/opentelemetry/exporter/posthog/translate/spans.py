@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from opentelemetry.trace import SpanKind, StatusCode
 
 from .properties import clean_text
-from .signals import copied, instant, place_of
+from .signals import copied, instant, place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -36,19 +36,19 @@ def read(subjects: Iterable[Subject], now_ns: int, events_of: EventsOf) -> None:
             started, ended = instant(started), instant(ended)
         subject.time_ns = started or ended or now_ns
         subject.seen_ns = ended if 0 < ended < now_ns else now_ns
-        context = span.context
-        own = place_of(subject, context)
-        own["span.kind"] = KINDS.get(id(subject.kind), "internal")
+        properties = subject.properties
+        place(subject, span.context)
+        properties["span.kind"] = KINDS.get(id(subject.kind), "internal")
         if started and ended:
-            own["span.duration_ms"] = (ended - started) / 1_000_000 if ended > started else 0.0
+            properties["span.duration_ms"] = (ended - started) / 1_000_000 if ended > started else 0.0
         status = STATUSES.get(id(span.status.status_code))
         if status is not None:
-            own["otel.status_code"] = status
+            properties["otel.status_code"] = status
         subject.span_events = events = events_of(span)
         if events:
             exception = exception_type(events)
             if exception is not None:
-                own["exception.type"] = exception
+                properties["exception.type"] = exception
 
 
 def exception_type(events: Sequence[Event]) -> str | None:

@@ -119,11 +119,15 @@ class Translator:
             for span, answer in zip(batch, answers, strict=True)
             if answer is None
         ]
-        for subject in subjects:
-            self._decide_span(subject)
-        speaking = self._speaking(subjects)
-        spans.read(speaking, now_ns, self._events_of)
-        found = iter(self._translated(subjects, speaking, now_ns, _uuid_of_span))
+        found = iter(
+            self._translated(
+                subjects,
+                self._decide_span,
+                lambda speaking: spans.read(speaking, now_ns, self._events_of),
+                _uuid_of_span,
+                now_ns,
+            )
+        )
         return [answer or next(found) for answer in answers]
 
     def log(
@@ -141,11 +145,13 @@ class Translator:
             return uuid7(subject.time_ns, random_bits(RANDOM_BITS))
 
         subjects = [self._begun(record, None, record.log_record.attributes) for record in batch]
-        for subject in subjects:
-            self._decide_log(subject)
-        speaking = self._speaking(subjects)
-        logs.read(speaking, now_ns, self._body)
-        return self._translated(subjects, speaking, now_ns, make_uuid)
+        return self._translated(
+            subjects,
+            self._decide_log,
+            lambda speaking: logs.read(speaking, now_ns, self._body),
+            make_uuid,
+            now_ns,
+        )
 
     def explain(self, signal: ReadableSpan | ReadableLogRecord) -> tuple[Step, ...]:
         """The steps by which :meth:`span` or :meth:`log` decides, in their order, and what each attribute
@@ -258,27 +264,30 @@ class Translator:
 
     # -- translating ----------------------------------------------------------------------------------------
 
-    def _speaking(self, subjects: Sequence[Subject]) -> list[Subject]:
-        """Those that come to a capture or speak of a group; the others have their answer."""
+    def _translated(
+        self,
+        subjects: Sequence[Subject],
+        decide: Callable[[Subject], None],
+        read: Callable[[Sequence[Subject]], None],
+        make_uuid: MakeUuid,
+        now_ns: int,
+    ) -> list[Translation]:
+        """Stage by stage and not signal by signal: what one stage needs of the interpreter and its libraries
+        fits into the processor's caches, what one signal needs on its whole way does not.
+        """
         for subject in subjects:
+            decide(subject)
             subject.answer = self._said_all(subject)
         speaking = [subject for subject in subjects if subject.answer is None]
         if self._hooks.opt_out:
             speaking = [subject for subject in speaking if not self._is_opted_out(subject)]
-        return speaking
-
-    def _translated(
-        self, subjects: Sequence[Subject], speaking: Sequence[Subject], now_ns: int, make_uuid: MakeUuid
-    ) -> list[Translation]:
-        """Stage by stage and not signal by signal: what one stage needs of the interpreter and its libraries
-        fits into the processor's caches, what one signal needs on its whole way does not. It halves the cost.
-        """
         self._plan(speaking)
         selected = [subject for subject in speaking if isinstance(subject.verdict, str)]
+        self._maker.lay_out(selected)
+        read(speaking)
         self._maker.gather(selected)
         self._maker.make(selected, make_uuid)
-        observed = [subject for subject in speaking if subject.observed and subject.found.groups]
-        self._observer.observe(observed, now_ns)
+        self._observer.observe([each for each in speaking if each.observed and each.found.groups], now_ns)
         return [subject.answer or self._answer(subject) for subject in subjects]
 
     def _said_all(self, subject: Subject) -> Translation | None:
