@@ -8,12 +8,24 @@ from typing import Any
 import pytest
 
 from opentelemetry.exporter.posthog.groups.compact import MAX_SHAPES
-from opentelemetry.exporter.posthog.groups.known import ALWAYS, Known, Settled, Touch
+from opentelemetry.exporter.posthog.groups.known import ALWAYS, Known, SeenAgain, Settled
 from opentelemetry.exporter.posthog.groups.prints import printer
 from opentelemetry.exporter.posthog.model import Group, Observation
 
 ORG = Group("organization", "org_1")
 print_of = printer()
+
+
+class Carrying(Known):
+    """Shows what it carries over."""
+
+    def __init__(self, limit: int = 10, seen_again: SeenAgain | None = None) -> None:
+        self.carried: list[Observation] = []
+        super().__init__(limit, self.carry, seen_again)
+
+    def carry(self, print_: int, seen: Observation) -> None:
+        assert print_ == print_of(seen.properties)
+        self.carried.append(seen)
 
 
 def settled(print_: int, told: int, *names: str) -> Settled:
@@ -24,12 +36,12 @@ def seen(at: int, group: Group = ORG, /, **properties: Any) -> Observation:
     return Observation(group, at, at, properties or {"plan": "team"})
 
 
-def learned(known: Known, one: Observation) -> list[Touch]:
+def learned(known: Known, one: Observation) -> None:
     """The ledger called everything settled that this observation says."""
     print_ = print_of(one.properties)
     assert print_ is not None
     told = one.time_ns << 64 | one.seen_ns
-    return known.put(one.group, Settled(print_, told, tuple(one.properties)))
+    known.put(one.group, Settled(print_, told, tuple(one.properties)))
 
 
 def unsettled(known: Known, *observations: Observation) -> list[Observation]:
@@ -37,7 +49,7 @@ def unsettled(known: Known, *observations: Observation) -> list[Observation]:
 
 
 def test_what_is_settled_of_one_group_is_not_of_another() -> None:
-    known = Known(10)
+    known = Carrying()
     learned(known, seen(50))
     other, user = Group("organization", "org_2"), Group("user", ORG.key)
     assert unsettled(known, seen(50), seen(50, other), seen(50, user)) == [seen(50, other), seen(50, user)]
@@ -47,13 +59,13 @@ def test_what_can_not_be_printed_is_never_settled() -> None:
     class Text(str):
         __slots__ = ()
 
-    known = Known(10)
+    known = Carrying()
     learned(known, seen(50))
     assert len(unsettled(known, seen(50, plan=Text("team")))) == 1
 
 
 def test_several_sets_of_one_group_are_settled_side_by_side() -> None:
-    known = Known(10)
+    known = Carrying()
     sets = [seen(50 + i, ORG, plan="team", seats=i) for i in range(8)]
     for one in sets:
         learned(known, one)
@@ -64,16 +76,17 @@ def test_several_sets_of_one_group_are_settled_side_by_side() -> None:
 
 
 def test_only_newer_times_are_touches_and_the_newest_of_a_set_wins() -> None:
-    known = Known(10)
+    known = Carrying()
     learned(known, seen(50))
     learned(known, seen(50, ORG, seats=1))
     for one in (seen(50), seen(49), seen(70), seen(60), seen(55, ORG, seats=1)):
         assert unsettled(known, one) == []
-    assert [one for _, one in known.take_touches()] == [seen(70), seen(55, ORG, seats=1)]
+    known.carry_touches()
+    assert known.carried == [seen(70), seen(55, ORG, seats=1)]
 
 
 def test_a_touch_that_came_in_before_the_ledger_said_settled_is_kept() -> None:
-    known = Known(10)
+    known = Carrying()
     learned(known, seen(50))
     unsettled(known, seen(70))
     learned(known, seen(60))
@@ -81,7 +94,7 @@ def test_a_touch_that_came_in_before_the_ledger_said_settled_is_kept() -> None:
 
 
 def test_older_news_of_settled_properties_are_covered_and_newer_or_other_ones_are_not() -> None:
-    known = Known(10)
+    known = Carrying()
     learned(known, seen(50, ORG, plan="team", seats=1))
     assert known.covers(seen(49, ORG, plan=1))
     assert not known.covers(seen(50, ORG, plan=1))
@@ -92,39 +105,39 @@ def test_older_news_of_settled_properties_are_covered_and_newer_or_other_ones_ar
 
 
 def test_that_a_group_exists_is_covered_for_ever() -> None:
-    known = Known(10)
+    known = Carrying()
     known.put(ORG, Settled(1, ALWAYS, ()))
     assert known.covers(Observation(ORG, 1 << 62, 1 << 62, {}))
 
 
 def test_times_outside_of_what_a_stamp_can_say_are_bounded() -> None:
-    known = Known(10)
+    known = Carrying()
     for told in (-1, 1 << 200):
         known.put(ORG, Settled(1, told, ("plan",)))
         assert [one.told for one in known.sets(ORG)] == [min(max(told, 0), ALWAYS)]
 
 
 @pytest.mark.parametrize("how", ["dropped", "pushed out", "too many sets", "forgotten"])
-def test_whatever_forgets_a_set_hands_out_its_newer_time(how: str) -> None:
-    known = Known(1)
+def test_whatever_forgets_a_set_carries_its_newer_time_over(how: str) -> None:
+    known = Carrying(1)
     learned(known, seen(50))
     unsettled(known, seen(70))
-    touches: list[Touch] = []
     if how == "dropped":
-        touches = known.drop(ORG)
+        known.drop(ORG)
     elif how == "pushed out":
-        touches = learned(known, seen(50, Group("organization", "org_2")))
+        learned(known, seen(50, Group("organization", "org_2")))
     elif how == "forgotten":
-        touches = known.forget_all()
+        known.forget_all()
     else:
         for i in range(8):
-            touches += learned(known, seen(50, ORG, seats=i))
-    assert touches == [(print_of({"plan": "team"}), seen(70))]
+            learned(known, seen(50, ORG, seats=i))
+    assert known.carried == [seen(70)]
+    assert not known.touched
     assert unsettled(known, seen(70)) == [seen(70)]
 
 
 def test_names_that_somebody_makes_up_without_end_are_not_kept_without_end() -> None:
-    known = Known(10)
+    known = Carrying()
     learned(known, seen(50))
     for i in range(MAX_SHAPES):
         learned(known, seen(50, Group("user", f"{i % 9}"), **{f"made up {i}": 1}))
@@ -133,17 +146,18 @@ def test_names_that_somebody_makes_up_without_end_are_not_kept_without_end() -> 
     assert unsettled(known, seen(50), last) == [last]
 
 
-def test_touches_are_taken_once_and_their_sets_stay_known() -> None:
-    known = Known(10)
+def test_touches_are_carried_over_once_and_their_sets_stay_known() -> None:
+    known = Carrying()
     learned(known, seen(50))
     unsettled(known, seen(70))
-    assert [one for _, one in known.take_touches()] == [seen(70)]
-    assert known.take_touches() == []
+    known.carry_touches()
+    known.carry_touches()
+    assert known.carried == [seen(70)]
     assert unsettled(known, seen(50)) == []
 
 
 def test_of_too_many_groups_those_told_of_longest_ago_are_forgotten() -> None:
-    known = Known(3)
+    known = Carrying(3)
     groups = [Group("organization", f"org_{i}") for i in range(4)]
     for group in (*groups[:3], groups[0], groups[3]):
         learned(known, seen(50, group))
@@ -152,7 +166,7 @@ def test_of_too_many_groups_those_told_of_longest_ago_are_forgotten() -> None:
 
 
 def test_people_see_when_each_property_was_last_seen() -> None:
-    known = Known(10)
+    known = Carrying()
     learned(known, seen(50, ORG, plan="team", seats=1))
     learned(known, seen(70, ORG, plan="team"))
     assert known.newest(ORG) == {"plan": f"{70 << 64 | 70:032x}", "seats": f"{50 << 64 | 50:032x}"}
@@ -169,7 +183,7 @@ class Own:
 
     def __init__(self, limit: int = 1_000) -> None:
         self.told: list[tuple[Group, Sequence[str], int]] = []
-        self.known = Known(limit, self.seen_again)
+        self.known = Carrying(limit, self.seen_again)
 
     def seen_again(self, group: Group, names: Sequence[str], moment: int) -> None:
         self.told.append((group, names, moment))
@@ -183,10 +197,12 @@ def test_a_newer_time_is_kept_and_told_when_the_set_is_forgotten() -> None:
     own = Own()
     learned(own.known, seen(START))
     assert unsettled(own.known, seen(START + 2), seen(START + 1)) == []
-    assert own.known.take_touches() == own.told == []
+    own.known.carry_touches()
+    assert own.known.carried == own.told == []
     assert own.known.newest(ORG) == {"plan": f"{moment(START + 2):032x}"}
     assert own.known.covers(seen(START + 1, ORG, plan="free"))
-    assert own.known.drop(ORG) == []
+    own.known.drop(ORG)
+    assert own.known.carried == []
     assert own.told == [(ORG, ("plan",), moment(START + 2))]
 
 

@@ -28,8 +28,8 @@ ALWAYS: Final[Moment] = (1 << 128) - 1
 SeenAgain: TypeAlias = "Callable[[Group, Sequence[str], Moment], None]"
 """Takes the time at which the settled values of these properties were last seen."""
 
-Touch: TypeAlias = "tuple[int, Observation]"
-"""A print and the observation that touched its set."""
+Carry: TypeAlias = "Callable[[int, Observation], None]"
+"""Told of an observation that the ledger must hear of, and of its print."""
 
 # One set, from the lowest bit: print, number of its names, moment.
 _NAMES_BITS: Final = 12
@@ -65,22 +65,24 @@ class Known:
 
     - Where other processes write to the ledger too, the value may have changed to and fro there. ``touched``
       keeps the newest observation, by group and print, until the ledger has heard of it, and whatever forgets
-      a set hands out its touch.
+      a set carries its touch over first (``carry``), so that who is interrupted in between loses none.
     - Where nobody else does, and the ledger dies with the process (``seen_again``), the time is kept here
       alone, and told when the set is forgotten. Once a window of time the set is let through as if it were
       not known, for the ledger to heal what PostHog may have lost, and to know who is longest untouched.
     """
 
     __slots__ = (
-        "_limit", "_names", "_numbers", "_print_of", "_seen_again", "_sets", "_window_bits", "touched",
+        "_carry", "_limit", "_names", "_numbers", "_print_of", "_seen_again", "_sets", "_window_bits",
+        "touched",
     )  # fmt: skip
 
-    def __init__(self, limit: int, seen_again: SeenAgain | None = None) -> None:
+    def __init__(self, limit: int, carry: Carry, seen_again: SeenAgain | None = None) -> None:
         self.touched: dict[tuple[Group, int], Observation] = {}
         self._sets: ByGroup[int] = ByGroup()
         self._names: list[tuple[str, ...]] = []  # by number: a service knows few different ones
         self._numbers: dict[tuple[str, ...], int] = {}
         self._limit = limit
+        self._carry = carry
         self._seen_again = seen_again
         self._window_bits = _WIDE
         self._print_of = printer()
@@ -93,38 +95,40 @@ class Known:
     def unsettled(self, observations: Iterable[Observation]) -> Iterator[tuple[int | None, Observation]]:
         """Those of which the ledger must hear now, each with its print: they say something else than what it
         has called settled. What the caller does to a group counts for the next observation of it."""
-        types, print_of = self._sets.types, self._print_of
+        types, print_of, is_own = self._sets.types, self._print_of, self._seen_again is not None
         for seen in observations:
             (type_, key), time_ns, seen_ns, properties, _ = seen
             print_ = print_of(properties)
             of_type = types.get(type_)
-            sets = None if of_type is None else of_type.get(key)
-            place = 0
+            sets = 0 if of_type is None else of_type.get(key, 0)
+            moment_at = _MOMENT_AT
             while sets:
-                if sets & _PRINT == print_:
-                    told = sets >> _MOMENT_AT & ALWAYS
-                    if time_ns << 64 | seen_ns > told and self._is_due(seen, sets & _PRINT, told, place):
+                found = sets & _PRINT
+                if found == print_:
+                    told, moment = sets >> _MOMENT_AT & ALWAYS, time_ns << 64 | seen_ns
+                    if moment <= told:
+                        break
+                    if not is_own:
+                        self._touch(seen, found)
+                    elif self._is_due(found, told, time_ns):
                         yield print_, seen
+                    elif of_type is not None:
+                        of_type[key] += moment - told << moment_at
                     break
                 sets >>= _SET_BITS
-                place += _SET_BITS
+                moment_at += _SET_BITS
             else:
                 yield print_, seen
 
-    def _is_due(self, seen: Observation, print_: int, told: Moment, place: int) -> bool:
-        """Keep the newer time of a settled set. Whether the ledger must hear of it now all the same."""
-        moment = moment_of_observation(seen)
-        if self._seen_again is None:
-            touched = self.touched.get((seen.group, print_))
-            if touched is None or moment > moment_of_observation(touched):
-                self.touched[seen.group, print_] = seen
-            return False
-        # The windows of a group begin at a time of its own, so that not all are due at once.
-        spread = print_ << self._window_bits >> PRINT_BITS
-        if seen.time_ns + spread >> self._window_bits != (told >> 64) + spread >> self._window_bits:
-            return True
-        self._sets.types[seen.group.type][seen.group.key] += (moment - told) << place + _MOMENT_AT
-        return False
+    def _touch(self, seen: Observation, print_: int) -> None:
+        touched = self.touched.get((seen.group, print_))
+        if touched is None or moment_of_observation(seen) > moment_of_observation(touched):
+            self.touched[seen.group, print_] = seen
+
+    def _is_due(self, print_: int, told: Moment, time_ns: int) -> bool:
+        """Whether another window has begun. Each set's begin at a time of their own: not all are due at once."""
+        spread, bits = print_ << _WIDE - PRINT_BITS, self._window_bits
+        return time_ns + spread >> bits != (told >> 64) + spread >> bits
 
     def covers(self, seen: Observation) -> bool:
         """Whether each of these properties is settled with a newer value: then no store need hear of it."""
@@ -140,11 +144,10 @@ class Known:
 
     # -- what the ledger says -----------------------------------------------------------------------
 
-    def put(self, group: Group, settled: Settled) -> list[Touch]:
+    def put(self, group: Group, settled: Settled) -> None:
         """The ledger called it settled. A touch that came in meanwhile keeps its newer time."""
         if not self._has_number(settled.names):
-            return []
-        touches: list[Touch] = []
+            return
         others: list[Settled] = []
         for one in self.sets(group):
             if one.print != settled.print:
@@ -152,13 +155,12 @@ class Known:
             elif one.told > settled.told:
                 settled = one
         for one in others[_MOST_SETS - 1 :]:
-            touches += self._forget(group, one)
+            self._forget(group, one)
         if self._sets.get(group) is None and len(self._sets) >= self._limit:
             for oldest in self._sets.oldest(1):
-                touches += self.drop(oldest)
+                self.drop(oldest)
         self._sets.put(group, self._packed([settled, *others[: _MOST_SETS - 1]]))
         self._window_bits = _WIDE if len(self._sets) < self._limit * _ROOMY else _NARROW
-        return touches
 
     def _has_number(self, names: tuple[str, ...]) -> bool:
         """False when there are too many different tuples of names: somebody makes them up."""
@@ -169,27 +171,30 @@ class Known:
             self._names.append(names)
         return True
 
-    def drop(self, group: Group) -> list[Touch]:
+    def drop(self, group: Group) -> None:
         """Something else was seen of it, here or elsewhere: none of its sets can be taken for settled."""
-        touches = [touch for one in self.sets(group) for touch in self._forget(group, one)]
+        for one in self.sets(group):
+            self._forget(group, one)
         self._sets.pop(group)
-        return touches
 
-    def _forget(self, group: Group, one: Settled) -> list[Touch]:
+    def _forget(self, group: Group, one: Settled) -> None:
         if self._seen_again is not None:
             self._seen_again(group, one.names, one.told)
-        touched = self.touched.pop((group, one.print), None)
-        return [] if touched is None else [(one.print, touched)]
+        touched = self.touched.get((group, one.print))
+        if touched is not None:
+            self._carry(one.print, touched)
+            del self.touched[group, one.print]
 
-    def take_touches(self) -> list[Touch]:
+    def carry_touches(self) -> None:
         """All touches, for the ledger to hear of. The sets stay known."""
-        touched, self.touched = self.touched, {}
-        return [(print_, seen) for (_, print_), seen in touched.items()]
+        for (_, print_), seen in self.touched.items():
+            self._carry(print_, seen)
+        self.touched = {}
 
-    def forget_all(self) -> list[Touch]:
+    def forget_all(self) -> None:
         """The ledger was lost, and all that it was told: nothing is settled any more."""
+        self.carry_touches()
         self._sets.clear()
-        return self.take_touches()
 
     # -- what is known ------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from .known import Known, SeenAgain, Settled, Touch
+from .known import Known, SeenAgain, Settled
 from .pocket import Held, Pocket
 from .stamp import PRESENCE, Digester, moment_of
 from .state import Answers, Standing
@@ -28,7 +28,7 @@ class Observed:
 
     def __init__(self, digester: Digester, *, max_groups: int, seen_again: SeenAgain | None = None) -> None:
         """``seen_again``: of a store that nobody else writes to."""
-        self.known = Known(max_groups, seen_again)
+        self.known = Known(max_groups, self._carry_over, seen_again)
         self.pocket = Pocket(digester)
 
     def sort_in(self, observations: Iterable[Observation], ahead_ns: int) -> Sorted:
@@ -43,7 +43,7 @@ class Observed:
                 late.append(observation)
                 continue
             news += 1
-            self._carry_over(known.drop(observation.group))
+            known.drop(observation.group)
             if pocket.holds_newer(observation):
                 late.append(observation)
             pocket.add(print_, observation)
@@ -52,11 +52,11 @@ class Observed:
 
     def carry_touches(self) -> None:
         """Newer times of unchanged values go into the pocket too."""
-        self._carry_over(self.known.take_touches())
+        self.known.carry_touches()
 
     def forget_settled(self) -> None:
         """The store has lost its memory: nothing is settled, and it must hear of everything."""
-        self._carry_over(self.known.forget_all())
+        self.known.forget_all()
         self.pocket.all_unsaved()
 
     def answered(self, group: Group, asked: Mapping[str, str], answers: Answers) -> Mapping[str, str]:
@@ -84,14 +84,13 @@ class Observed:
 
     def _learn(self, group: Group, held: Held) -> None:
         if not held.all_settled:
-            self._carry_over(self.known.drop(group))
+            self.known.drop(group)
         elif held.print is not None:
             names = tuple(name for name in held.current if name != PRESENCE)
-            self._carry_over(self.known.put(group, Settled(held.print, held.oldest, names)))
+            self.known.put(group, Settled(held.print, held.oldest, names))
 
-    def _carry_over(self, touches: Iterable[Touch]) -> None:
-        for print_, observation in touches:
-            self.pocket.add(print_, observation)
+    def _carry_over(self, print_: int, observation: Observation) -> None:
+        self.pocket.add(print_, observation)
 
 
 def _moved(observation: Observation, ahead_ns: int) -> Observation:
