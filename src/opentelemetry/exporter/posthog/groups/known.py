@@ -126,7 +126,7 @@ class Known:
             self.touched[seen.group, print_] = seen
 
     def _is_due(self, print_: int, told: Moment, time_ns: int) -> bool:
-        """Whether another window has begun. Each set's begin at a time of their own: not all are due at once."""
+        """Whether another window has begun. Each set has windows of its own: not all are due at once."""
         spread, bits = print_ << _WIDE - PRINT_BITS, self._window_bits
         return time_ns + spread >> bits != (told >> 64) + spread >> bits
 
