@@ -9,6 +9,9 @@ What the store has not heard of waits in the backlog, on disk too where there is
 pages once the store is back, and what has piled up goes out at a measured pace (``pace.py``); what signals
 say now never waits behind it.
 
+A call may come into the middle of another one on the same thread, from a signal handler that exports, say. It
+changes nothing under the other's hands: what it observes is put aside, and taken up by whoever comes next.
+
 The window of a claim is its sender's to keep: no attempt starts later than a window after the moment *before*
 the call that granted it, so a slow store shortens the window, never lengthens it.
 """
@@ -20,7 +23,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from ..model import Group, GroupUpdate, LedgerDecision, Observation, Outcome, OutcomeKind
 from .backlog import Backlog
@@ -92,6 +95,7 @@ class GroupLedger:
 
     def _start_afresh(self) -> None:
         self._lock = threading.RLock()  # guards what follows, never held while the store or a disk is asked
+        self._aside: list[Observation] = []  # came in while this thread was in the middle of something
         store = self._store
         own = store.seen_again if isinstance(store, OwnStore) and not store.durable else None
         self._observed = Observed(self._digester, max_groups=self._max_groups, seen_again=own)
@@ -119,6 +123,7 @@ class GroupLedger:
             observed=self._observed,
             endings=self._endings,
             backlog=self._backlog,
+            aside=self._aside,
         )
 
     @property
@@ -134,8 +139,14 @@ class GroupLedger:
         Empty while the store is down: the observations wait. One call to the store at most, none when nothing
         changed and no round is due.
         """
+        if self._is_interrupted():
+            self._aside.extend(observations)
+            return []
         with self._lock:
-            urgent, received, saved, late = self._observed.sort_in(observations, self._line.ahead_ns)
+            aside = self._aside[:]
+            said = [*aside, *observations] if aside else observations
+            urgent, received, saved, late = self._observed.sort_in(said, self._line.ahead_ns)
+            del self._aside[: len(aside)]
         if late:
             self._line.note(late)
         updates = self._ask(urgent, Haste.NONE) if urgent else []
@@ -146,6 +157,14 @@ class GroupLedger:
         self._report("identifies_saved", saved)
         return updates
 
+    def _is_interrupted(self) -> bool:
+        """Whether this very thread is in the middle of another call."""
+        held: bool = cast("Any", self._lock)._is_owned()  # as threading.Condition asks
+        return held
+
+    def _take_up_aside(self) -> list[GroupUpdate]:
+        return self.observe(()) if self._aside else []
+
     # -- what no export comes for -------------------------------------------------------------------
 
     def tend(self) -> list[GroupUpdate]:
@@ -153,12 +172,15 @@ class GroupLedger:
 
         Nothing due: no store, no network.
         """
+        if self._is_interrupted():
+            return []
+        updates = self._take_up_aside()
         now = self._clock.monotonic()
         with self._lock:
             if self._round_is_due(now):
                 self._begin_round(now)
             page_due = not self._line.is_down and self._backlog.begin_page(now)
-        updates = self._say()
+        updates += self._say()
         if page_due:  # without a claim: the sweep takes up what of it is due
             self._ask(self._keeping.next_page(), Haste.NONE, claim=False)
         elif self._line.is_down:
@@ -169,7 +191,7 @@ class GroupLedger:
 
     def _must_tend(self) -> bool:
         now = self._clock.monotonic()
-        if self._round_is_due(now):
+        if self._aside or self._round_is_due(now):
             return True
         return not self._line.is_down and (self._backlog.is_due(now) or bool(len(self._endings)))
 
@@ -203,10 +225,13 @@ class GroupLedger:
         """Tell the store everything, at once, and take up what others left. ``force`` passes bucket and
         back-off, never a quiet time: another worker's claim, a cooling, or the server's ``Retry-After``.
         """
+        if self._is_interrupted():
+            return []
+        updates = self._take_up_aside()
         with self._lock:
             self._begin_round(self._clock.monotonic())
             groups = self._backlog.take(len(self._backlog))
-        updates = self._say()
+        updates += self._say()
         haste = Haste.FORCED if force else Haste.NONE
         for start in range(0, len(groups), FLUSH_PAGE):
             updates += self._ask(groups[start : start + FLUSH_PAGE], haste)

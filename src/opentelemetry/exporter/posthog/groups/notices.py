@@ -36,7 +36,7 @@ class Notices:
 
     def after_fork_in_child(self) -> None:
         """What the parent has said need not be said again; what it was about to say is its own to say."""
-        self._lock = threading.Lock()  # guards what follows
+        self._lock = threading.RLock()  # guards what follows; re-entrant, since a signal handler may export
         self._waiting: list[Notice] = []
 
     def add(self, notice: Notice) -> None:

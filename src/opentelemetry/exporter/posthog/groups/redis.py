@@ -86,7 +86,7 @@ class RedisStore:
         self._start_afresh()
 
     def _start_afresh(self) -> None:
-        self._lock = threading.Lock()  # guards what follows
+        self._lock = threading.RLock()  # guards what follows; re-entrant: signal handlers may export
         self._births: dict[int, int] = {}  # of each shard, as this process knows it
         self._contradicted: set[int] = set()  # shards that are to hear that they are restored copies
         self._told_lost: set[int] = set()  # shards not met since a loss was told, which is theirs too

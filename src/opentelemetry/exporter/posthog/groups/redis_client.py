@@ -82,7 +82,7 @@ class ScriptServer:
 
     def start_afresh(self) -> None:
         """Sockets of before are left alone: after a fork they are the parent's."""
-        self._lock = threading.Lock()  # guards the next line
+        self._lock = threading.RLock()  # guards the next line; re-entrant, since a signal handler may export
         self._client: Client | None = None
 
     # -- the script ---------------------------------------------------------------------------------

@@ -74,7 +74,7 @@ class SqliteStore:
         self._file = LedgerFile(path, schema=SCHEMA, owner=owner, clock=clock)
         self._clock = clock
         self._boot = boot()
-        self._lock = threading.Lock()  # guards the next line
+        self._lock = threading.RLock()  # guards the next line
         self._birth = 0  # of the file, as this process knows it
 
     # -- the rule's operations ----------------------------------------------------------------------
@@ -209,7 +209,7 @@ class SqliteStore:
         self._file.after_fork_in_parent()
 
     def after_fork_in_child(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._file.after_fork_in_child()
 
     def close(self) -> None:

@@ -52,7 +52,7 @@ class StoreLine:
         self.start_afresh()
 
     def start_afresh(self) -> None:
-        self._lock = threading.Lock()  # guards the next three lines
+        self._lock = threading.RLock()  # guards what follows; re-entrant: signal handlers may export
         self._late.clear()
         self._contradicted: set[Group] = set()
         self._sent = self._saved = 0  # that the store's totals do not hold yet

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -10,6 +11,7 @@ from .store import StoreWaiting
 
 if TYPE_CHECKING:
     from ..clock import Clock
+    from ..model import Observation
     from .backlog import Backlog
     from .endings import Endings
     from .observed import Observed
@@ -43,7 +45,9 @@ class WhatWaits:
         observed: Observed,
         endings: Endings,
         backlog: Backlog,
+        aside: Sequence[Observation],
     ) -> None:
+        """``aside``: observations that nobody has looked at yet."""
         self._store = store
         self._line = line
         self._terms = terms
@@ -52,12 +56,13 @@ class WhatWaits:
         self._observed = observed
         self._endings = endings
         self._backlog = backlog
+        self._aside = aside
 
     # -- whether and when to come -------------------------------------------------------------------
 
     def something_waits(self) -> bool:
         """Whether somebody must come although no export may. Asks nobody."""
-        return bool(self._touches or len(self._endings) or self._backlog.is_worth_a_look)
+        return bool(self._aside or self._touches or len(self._endings) or self._backlog.is_worth_a_look)
 
     def due_in(self) -> float | None:
         """Seconds until there is something to do; None when nothing waits. Asks the store only when it may
@@ -68,7 +73,7 @@ class WhatWaits:
         backlog = self._backlog
         with self._lock:
             moments = [backlog.sweep_at] if backlog.sweep_at is not None else []
-            if len(self._endings) or backlog.store_holds_something:
+            if self._aside or len(self._endings) or backlog.store_holds_something:
                 moments.append(now)
             if backlog.has_pages:
                 moments.append(backlog.next_page_at)
@@ -97,7 +102,7 @@ class WhatWaits:
     def waiting(self) -> Waiting:
         """What waits here and in the store, which is asked."""
         with self._lock:
-            unsaved = self._observed.pocket.unsaved + len(self._endings)
+            unsaved = self._observed.pocket.unsaved + len(self._endings) + len(self._aside)
             touches = self._touches
         now = self._clock.monotonic()
         stored = self._stored() or StoreWaiting(0, None)
@@ -122,11 +127,11 @@ class WhatWaits:
     def is_safe(self) -> bool:
         """Whether a kill now would lose no observation that a durable ledger has promised to keep."""
         with self._lock:
-            return not self._store.durable or self._observed.pocket.is_safe
+            return not self._store.durable or (self._observed.pocket.is_safe and not self._aside)
 
     def clean(self) -> bool:
         """Whether a kill now would lose nothing: all acknowledged, or taken by a store that survives."""
         with self._lock:
-            if len(self._endings) or self._touches or not self.is_safe():
+            if self._aside or len(self._endings) or self._touches or not self.is_safe():
                 return False
         return self._store.durable or not self.waiting().dirty
