@@ -1,6 +1,6 @@
 """``make bench``: every topic in a process of its own, one table, and the same as JSON for the page.
 
-``python -m benchmarks [--quick] [--only TOPIC]... [--json FILE] [--page]``
+``python -m benchmarks [--quick | --million] [--only TOPIC]... [--json FILE] [--page]``
 """
 
 from __future__ import annotations
@@ -66,9 +66,9 @@ def rows_of(topic: str, bench: Bench) -> list[Row]:
     return found
 
 
-def in_a_process(topic: Topic, *, quick: bool) -> tuple[list[Row], float]:
+def in_a_process(topic: Topic, *flags: str) -> tuple[list[Row], float]:
     started = time.monotonic()
-    command = [sys.executable, "-m", "benchmarks", "--topic", topic.name, *(["--quick"] if quick else [])]
+    command = [sys.executable, "-m", "benchmarks", "--topic", topic.name, *flags]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
     rows = [from_json(value) for value in json.loads(done.stdout.splitlines()[-1])]
     return rows, time.monotonic() - started
@@ -98,7 +98,11 @@ def _version(name: str) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer rounds, without the largest sizes")
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--quick", action="store_true", help="fewer rounds, without the larger sizes")
+    size.add_argument(
+        "--million", action="store_true", help="ledgers of a million groups too, for 20 minutes more"
+    )
     parser.add_argument("--only", action="append", metavar="TOPIC", choices=[topic.name for topic in TOPICS])
     parser.add_argument("--json", type=Path, metavar="FILE", default=RESULT, help="where the result goes")
     parser.add_argument(
@@ -110,7 +114,8 @@ def main() -> None:
         logging.disable(logging.CRITICAL)  # what the exporters have to say is not measured
         with running_sink() as sink:
             rounds = QUICK_ROUNDS if arguments.quick else ROUNDS
-            rows = rows_of(arguments.topic, Bench(sink=sink, rounds=rounds, quick=arguments.quick))
+            bench = Bench(sink=sink, rounds=rounds, quick=arguments.quick, million=arguments.million)
+            rows = rows_of(arguments.topic, bench)
         print(json.dumps([to_json(row) for row in rows]))
         return
     _all(arguments)
@@ -119,9 +124,10 @@ def main() -> None:
 def _all(arguments: argparse.Namespace) -> None:
     started = time.monotonic()
     parts: list[tuple[Topic, list[Row]]] = []
+    flags = [f"--{name}" for name in ("quick", "million") if getattr(arguments, name)]
     for topic in TOPICS:
         if topic.name in arguments.only if arguments.only else (topic.quick or not arguments.quick):
-            rows, seconds = in_a_process(topic, quick=arguments.quick)
+            rows, seconds = in_a_process(topic, *flags)
             print(f"{topic.title}: {seconds:.0f} s", file=sys.stderr, flush=True)
             parts.append((topic, rows))
     here = machine()

@@ -1,7 +1,12 @@
 """The ledger in SQLite and Redis: what it costs as organizations and processes grow, how often it is asked.
 
-"unchanged" are batches of 512 observations that say what is known: the worker knows itself, whatever the
-store is (``ledger_check`` has it with a million organizations). "changed": batches of 64, a new value each.
+"unchanged" are batches of 512 observations that say what is known, at the time of before: the worker knows
+itself, whatever the store is. "later": the same at times of their own, of which the store must hear within
+half a minute (SQLite) or five (Redis), and at once when ten thousand wait. "changed": batches of 64, a new
+value each. "strangers": a worker with the default bound has just met more organizations than it may know.
+
+Up to a hundred thousand organizations are exported one by one; a million (``--million``) are written by the
+store's own codec (``seeding.py``).
 """
 
 from __future__ import annotations
@@ -12,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import count
@@ -23,46 +28,49 @@ from typing import Any
 from opentelemetry.exporter.posthog import assembly
 from opentelemetry.exporter.posthog.clock import SystemClock
 from opentelemetry.exporter.posthog.diagnostics import Diagnostics
-from opentelemetry.exporter.posthog.groups.group_ledger import GroupLedger
+from opentelemetry.exporter.posthog.groups.group_ledger import KNOWN_GROUPS, GroupLedger
 from opentelemetry.exporter.posthog.model import DELIVERED, Group, Observation
 from opentelemetry.exporter.posthog.settings.sources import resolve
 
 from . import records
 from .paired import Spread, measured, spread_of
+from .seeding import seed
 from .table import Bench, Row, exact
 
 Store = Callable[[Path], Any]
 
 SIZES = (1_000, 100_000)
 QUICK_SIZES = (1_000, 4_000)
+MILLION = 1_000_000
 CHANGED = 64
+LATER_BATCHES, LATER_ROUNDS = 24, 5
 PROCESSES = (1, 6)
 LIFE = 60.0
 
-UNCHANGED, A_CHANGE = "unchanged", "changed"
+UNCHANGED, LATER, A_CHANGE, STRANGERS = "unchanged", "later", "changed", "strangers"
 
 
 def rows(bench: Bench) -> list[Row]:
     logging.disable(logging.CRITICAL)
     found: list[Row] = []
     for name, store in STORES.items():
-        sizes = QUICK_SIZES if bench.quick else SIZES
+        sizes = QUICK_SIZES if bench.quick else (*SIZES, MILLION) if bench.million else SIZES
         measures = {size: _of_size(store, size, bench.rounds) for size in sizes}
-        small, large = (measures[size] for size in sizes)
         for size, (costs, _) in measures.items():
             found += [
                 Row(
                     name=f"{name}, {size:,} organizations, {case}",
-                    cost=costs[case] * 1e6,
-                    found=costs[case] * 1e6,
+                    cost=cost * 1e6,
+                    found=cost * 1e6,
                     unit="us",
                     must=(1.5 if size == SIZES[0] else 3.0) if case == UNCHANGED else None,
                 )
-                for case in (UNCHANGED, A_CHANGE)
+                for case, cost in costs.items()
             ]
+        small, large = measures[sizes[0]], measures[sizes[-1]]
         found += [
             Row(
-                name=f"{name}, {case}: growth from {sizes[0]:,} to {sizes[1]:,} organizations",
+                name=f"{name}, {case}: growth from {sizes[0]:,} to {sizes[-1]:,} organizations",
                 found=exact(large[0][case].median / small[0][case].median),
                 unit="x",
             )
@@ -80,8 +88,11 @@ def rows(bench: Bench) -> list[Row]:
 def _of_size(store: Store, size: int, rounds: int) -> tuple[dict[str, Spread], dict[str, float]]:
     with tempfile.TemporaryDirectory() as directory, store(Path(directory)) as setting:
         ledger, chance = _ledger(setting), Random(7)
-        for start in range(0, size, records.BATCH):
-            _settled(ledger, _observations(range(start, min(start + records.BATCH, size)), 0))
+        if size == MILLION:
+            seed(ledger, _seen(range(size), 0), settled_ns=time.time_ns())
+        else:
+            for start in range(0, size, records.BATCH):
+                _settled(ledger, _observations(range(start, min(start + records.BATCH, size)), 0))
         batches = [_observations(chance.choices(range(size), k=records.BATCH), 0) for _ in range(8)]
         versions = count(1)
 
@@ -95,12 +106,48 @@ def _of_size(store: Store, size: int, rounds: int) -> tuple[dict[str, Spread], d
             unchanged(number)
         found: dict[str, Spread] = {}
         trips: dict[str, float] = {}
-        # In this order: what was true before a change is late news, which the store must judge.
-        for name, act, of in ((UNCHANGED, unchanged, records.BATCH), (A_CHANGE, changed, CHANGED)):
-            trips[name] = _trips(partial(act, 0))
-            found[name] = measured({name: act}, rounds=rounds, records=of).cost(name)
+        trips[UNCHANGED] = _trips(partial(unchanged, 0))
+        found[UNCHANGED] = measured({UNCHANGED: unchanged}, rounds=rounds, records=records.BATCH).cost(
+            UNCHANGED
+        )
+        found[LATER] = spread_of(list(_later(ledger, size, chance)))
+        ledger.flush(force=False)
+        # Changes come last: what was true before one is late news, which the store must judge.
+        trips[A_CHANGE] = _trips(partial(changed, 0))
+        found[A_CHANGE] = measured({A_CHANGE: changed}, rounds=rounds, records=CHANGED).cost(A_CHANGE)
         ledger.close()
+        if size > KNOWN_GROUPS:
+            found[STRANGERS] = strangers(_ledger(setting, KNOWN_GROUPS), size, chance)
         return found, trips
+
+
+def _later(ledger: GroupLedger, size: int, chance: Random) -> Iterator[float]:
+    """CPU seconds an observation, each of 12,000 later than those before, what the store is told included."""
+    ticks = count(1)
+    for _ in range(LATER_ROUNDS):
+        spent = 0.0
+        for _ in range(LATER_BATCHES):
+            seen = _observations(chance.choices(range(size), k=records.BATCH), 0, next(ticks))
+            started = time.process_time()
+            ledger.observe(seen)
+            spent += time.process_time() - started
+        yield spent / LATER_BATCHES / records.BATCH
+
+
+def strangers(ledger: GroupLedger, size: int, chance: Random) -> Spread:
+    """CPU seconds an observation of a worker that has met more groups than it may know."""
+
+    def meet(batches: int) -> float:
+        spent = 0.0
+        for _ in range(batches):
+            seen = _observations(chance.choices(range(size), k=records.BATCH), 0)
+            started = time.process_time()
+            _settled(ledger, seen)
+            spent += time.process_time() - started
+        return spent / batches / records.BATCH
+
+    meet(3 * KNOWN_GROUPS // 2 // records.BATCH)
+    return spread_of([meet(LATER_BATCHES // 4) for _ in range(LATER_ROUNDS)])
 
 
 def _over_processes(name: str, store: Store) -> Row:
@@ -136,9 +183,9 @@ def work(setting: str, seed: int) -> float:
     return spent / batches / records.BATCH
 
 
-def _ledger(setting: str) -> GroupLedger:
+def _ledger(setting: str, max_groups: int = 2 * MILLION) -> GroupLedger:
     keywords = {"api_key": "phc_stores", "host": "http://127.0.0.1:9", "ledger": setting}
-    settings = resolve({**keywords, "ledger_max_groups": 2_000_000}, {}).settings
+    settings = resolve({**keywords, "ledger_max_groups": max_groups}, {}).settings
     assert settings is not None
     clock = SystemClock()
     return assembly._ledger(settings, Diagnostics(clock=clock), clock, LIFE)
@@ -150,17 +197,19 @@ def _settled(ledger: GroupLedger, observations: Sequence[Observation]) -> None:
         updates = ledger.settle([(update, DELIVERED) for update in updates])
 
 
-def _observations(numbers: Iterable[int], version: int) -> list[Observation]:
-    start_ns = 1_763_900_000_000_000_000 + version * 1_000_000
-    return [
-        Observation(
+def _observations(numbers: Iterable[int], version: int, tick: int = 0) -> list[Observation]:
+    return list(_seen(numbers, version, tick))
+
+
+def _seen(numbers: Iterable[int], version: int, tick: int = 0) -> Iterator[Observation]:
+    start_ns = 1_763_900_000_000_000_000 + version * 1_000_000 + tick
+    for number in numbers:
+        yield Observation(
             Group("organization", f"org_{number:06d}"),
             start_ns,
             start_ns + 1_000,
             {**records.profile_of(number), **({"seats": version} if version else {})},
         )
-        for number in numbers
-    ]
 
 
 # -- stores ------------------------------------------------------------------------------------------------
