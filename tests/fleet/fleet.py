@@ -70,9 +70,11 @@ def run(plan: Plan, ledger: SharedLedger, directory: Path) -> Run:
         store=ledger.sums(),
         rebirth=ledger.rebirth(),
         loss=plan.shape.loss,
+        lost_at=fleet.lost_at,
         zero_ns=read_sign(fleet.books / BEGAN),
         came_to_rest=came_to_rest,
         life=LIFE,
+        window=TIMEOUT,
         seconds=time.monotonic() - began,
     )
     run.judge()
@@ -117,6 +119,7 @@ class Fleet:
         if not plan.shape.loss:
             self._past_loss.set()
         self._zero_ns = 0  # when the script's clock shows nothing
+        self.lost_at = 0.0  # monotonic seconds; 0: the ledger never was
         ledger.watch(network.url, KEY)
         self._environment = {
             "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}",
@@ -213,6 +216,7 @@ class Fleet:
         while not before <= heard_of(read_books(self.books)):
             assert time.monotonic() < end, "not everything before the loss was exported"
             time.sleep(0.05)
+        self.lost_at = time.monotonic()
         self._ledger.deeds["forget"]()
         self._zero_ns = max(self._zero_ns, time.time_ns() - round(self._plan.shape.loss * 1e9))
         self._go_on()

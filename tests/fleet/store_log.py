@@ -4,7 +4,7 @@ a table that triggers fill in a SQLite file. Nothing here asks the ledger's code
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import closing
 from itertools import groupby
 from pathlib import Path
@@ -17,7 +17,8 @@ class Step(NamedTuple):
     """One call's effect on one group: its token, and the stamps of properties that were written.
 
     ``haves``: what PostHog is known to hold of properties, as a digest, where that was written ("?": nobody
-    knows). Read from Redis alone, since no SQLite ledger is lost here.
+    knows). ``shard``: the part of the ledger that the group is in. Both are read from Redis alone, since no
+    SQLite ledger is lost here.
     """
 
     group: str
@@ -25,10 +26,16 @@ class Step(NamedTuple):
     quiet: int
     wants: Mapping[str, str]
     haves: Mapping[str, str] = {}
+    shard: str = ""
 
 
 LOSS = Step("", 0, 0, {})
 """The ledger forgot everything."""
+
+
+def mark(shard: str) -> Step:
+    """Somebody told a shard that it had forgotten everything."""
+    return Step("", 0, 0, {}, shard=shard)
 
 
 class Sums(NamedTuple):
@@ -51,6 +58,8 @@ def sums(steps: Iterable[Step], *, lease: float) -> Sums:
         if step is LOSS:
             forgotten += len(wants)
             wants, tokens = {}, {}
+            continue
+        if not step.group:
             continue
         known = wants.get(step.group)
         changed = known is None
@@ -83,6 +92,8 @@ class Rebirth(NamedTuple):
 
     settled: Mapping[Place, Moment] = {}  # the newest, where PostHog was known to hold it at the loss
     told: Mapping[Place, Moment] = {}  # the newest since
+    shards: Mapping[str, str] = {}  # of each organization
+    early: Collection[str] = ()  # organizations of which a claim was granted before anybody told of the loss
 
 
 def rebirth(steps: Iterable[Step]) -> Rebirth:
@@ -90,15 +101,25 @@ def rebirth(steps: Iterable[Step]) -> Rebirth:
     settled: dict[Place, Moment] = {}
     wants: dict[Place, str] = {}
     haves: dict[Place, str] = {}
+    shards: dict[str, str] = {}
+    marked: set[str] = set()
+    early: set[str] = set()
     lost = False
     for step in steps:
         if step is LOSS:
             settled = {place: _moment(want) for place, want in wants.items() if haves.get(place) == want[32:]}
-            wants, haves, lost = {}, {}, True
-            continue
-        wants.update({(step.group, name): want for name, want in step.wants.items()})
-        haves.update({(step.group, name): have for name, have in step.haves.items()})
-    return Rebirth(settled, {place: _moment(want) for place, want in wants.items()}) if lost else Rebirth()
+            wants, haves, marked, early, lost = {}, {}, set(), set(), True
+        elif not step.group:
+            marked.add(step.shard)
+        else:
+            shards[step.group] = step.shard
+            if step.token and step.shard not in marked:
+                early.add(step.group)
+            wants.update({(step.group, name): want for name, want in step.wants.items()})
+            haves.update({(step.group, name): have for name, have in step.haves.items()})
+    if not lost:
+        return Rebirth()
+    return Rebirth(settled, {place: _moment(want) for place, want in wants.items()}, shards, early)
 
 
 def _moment(stamp: str) -> Moment:
@@ -117,6 +138,10 @@ def redis_steps(directory: Path) -> Iterator[Step]:
             if name.upper() == b"FLUSHALL":
                 now.clear()
                 yield LOSS
+            elif name.upper() == b"HSET" and arguments[0].endswith(b":store"):
+                facts = dict(zip(arguments[1::2], arguments[2::2], strict=True))
+                if int(facts.get(b"marked", 0)):
+                    yield mark(arguments[0].decode().removesuffix(":store"))
             elif name.upper() == b"HSET" and b":g:" in arguments[0]:
                 group = now.setdefault(arguments[0], {})
                 fields = [one.decode() for one in arguments[1:]]
@@ -128,7 +153,9 @@ def redis_steps(directory: Path) -> Iterator[Step]:
                     for field, have in written.items()
                     if field.startswith("h:")
                 }
-                yield Step(group["g"].partition("\0")[2], int(group["t"]), int(group["q"]), wants, haves)
+                shard = arguments[0].decode().partition(":g:")[0]
+                organization = group["g"].partition("\0")[2]
+                yield Step(organization, int(group["t"]), int(group["q"]), wants, haves, shard)
 
 
 def commands(raw: bytes) -> Iterator[list[bytes]]:

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.fleet.judging import collisions, flights, old_news_allowed, only_touched
+from tests.fleet.judging import collisions, flights, is_late_mark, old_news_allowed, only_touched, strangers
 from tests.fleet.oracle import differences, transitions, truth
 from tests.fleet.script import SECOND, Shape, Signal, script
-from tests.fleet.store_log import LOSS, Step, commands, rebirth, sums
+from tests.fleet.store_log import LOSS, Step, commands, mark, rebirth, sums
 
 LEASE = 6.0
 
@@ -130,9 +130,55 @@ def test_two_contents_in_the_air_collide_and_an_unanswered_one_stays_there_for_i
     )
     later = book(("sent", 4.0, {"number": "2", "updates": [("org_1", "u2")]}))
     again = book(("sent", 4.0, {"number": "3", "updates": [("org_1", "u1")]}))
-    assert collisions(flights({1: lost, 2: later}, life=4.0)) == ["org_1"]
-    assert collisions(flights({1: lost, 2: later}, life=2.5)) == []
-    assert collisions(flights({1: lost, 2: again}, life=4.0)) == [], "the same content may go again"
+    assert [one for one, _, _ in collisions(flights({1: lost, 2: later}, life=4.0))] == ["org_1"]
+    assert not list(collisions(flights({1: lost, 2: later}, life=2.5)))
+    assert not list(collisions(flights({1: lost, 2: again}, life=4.0))), "the same content may go again"
+
+
+def at_shard(step: Step) -> Step:
+    return step._replace(shard="shard")
+
+
+@pytest.mark.parametrize(
+    ("steps", "heard", "began", "excused"),
+    [
+        pytest.param(
+            [LOSS, at_shard(step(10, 20, "a")), mark("shard")], [], 3.1, True,
+            id="granted to a stranger before anybody told of the loss",
+        ),
+        pytest.param(
+            [LOSS, mark("shard"), at_shard(step(10, 20, "a"))], [], 3.1, False,
+            id="not when the loss was known",
+        ),
+        pytest.param(
+            [LOSS, at_shard(step(10, 20, "a")), mark("shard")], [0], 3.1, False,
+            id="not when who was granted it had known the former life: its own call must tell",
+        ),
+        pytest.param(
+            [at_shard(step(10, 20, "a")), LOSS, mark("shard")], [], 3.1, False,
+            id="not when nothing was granted in the new life",
+        ),
+        pytest.param(
+            [LOSS, at_shard(step(10, 20, "a")), mark("shard")], [], 2.9, False,
+            id="not when both began before the loss",
+        ),
+    ],
+)  # fmt: skip
+def test_a_loss_excuses_a_collision(steps: list[Step], heard: list[int], began: float, excused: bool) -> None:
+    signals = [said(0, 1, "a")]
+    former = book(("sent", 2.0, {"number": "1", "updates": [("org_1", "u1")]}))
+    other = book(
+        ("exported", 1.0, {"signals": heard, "ok": True}),
+        ("sent", began, {"number": "2", "updates": [("org_1", "u2")]}),
+    )
+    books = {1: former, 2: other}
+    (collision,) = collisions(flights(books, life=4.0))
+    new_life = rebirth(steps)
+    found = is_late_mark(
+        collision[0], collision[1:], new_life.early, strangers(books, signals, new_life, 3.0),
+        lost_at=3.0, window=1.5,
+    )  # fmt: skip
+    assert found is excused
 
 
 def test_only_what_a_process_had_said_before_is_excused_by_its_death() -> None:
