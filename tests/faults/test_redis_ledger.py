@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import pytest
 
+from opentelemetry.exporter.posthog.groups.redis import RedisStore, shard_of
 from opentelemetry.exporter.posthog.model import Group
 from tests.faults.ledger_shop import Shop
 from tests.servers import RedisServer, running_redis
@@ -309,6 +310,29 @@ def test_a_damaged_file_of_observations_is_said_in_one_line_and_written_again(
     shop.after_the_pause()
     shop.tend(server)
     assert (shop.profile("org_1"), shop.profile("org_2")) == ({"plan": "free"}, {"plan": "team"})
+    shop.pipeline.shutdown(5.0)
+
+
+def test_totals_are_exact_though_the_shard_that_they_ride_on_fails(server: RedisServer) -> None:
+    shop = Shop(server.url)
+    for _ in range(2):  # what the second one saves is told with the next call
+        shop.says_all({f"org_{i}": {"plan": "free"} for i in range(20)})
+    store = shop.pipeline._ledger._store
+    assert isinstance(store, RedisStore)
+    first, second = (Group("organization", f"org_{i}") for i in range(2))
+    of_the_first = f"{store._tag(shard_of(first))}:store"
+    assert shard_of(first) != shard_of(second)
+    server.ask("RENAME", of_the_first, "aside")
+    server.ask("SET", of_the_first, "no hash")  # the script fails on this shard alone
+    shop.says_all({"org_0": {"plan": "pro"}, "org_1": {"plan": "pro"}})
+    server.ask("DEL", of_the_first)
+    server.ask("RENAME", "aside", of_the_first)
+    shop.after_the_pause()
+    shop.tend(server)
+    shop.pipeline.force_flush(5.0)
+    totals = store.totals()
+    assert totals.sent == len(shop.double.identifies) == 22
+    assert totals.saved == shop.stats.notes["identifies_saved"] >= 20
     shop.pipeline.shutdown(5.0)
 
 

@@ -159,7 +159,7 @@ def redis_bench(server: RedisServer) -> Iterator[Bench]:
     def marked(group: Group) -> bool:
         from opentelemetry.exporter.posthog.groups import redis as of_redis
 
-        tag = opened[-1]._tag(of_redis._shard(group))
+        tag = opened[-1]._tag(of_redis.shard_of(group))
         return int(client.hget(f"{tag}:store", "marked") or 0) != 0
 
     try:

@@ -105,6 +105,20 @@ def test_totals_are_told_with_the_next_call_that_is_answered_and_once() -> None:
     assert [(call.sent, call.saved) for call in desk.calls] == [(1, 42), (1, 42), (0, 0)]
 
 
+def test_totals_that_an_answered_call_did_not_bring_home_are_told_again() -> None:
+    desk = Desk()
+    desk.line.tally(sent=1, saved=2)
+
+    def question(call: Call) -> Reply:
+        desk.calls.append(call)
+        return desk.reply()._replace(tallied=False)
+
+    desk.line.ask(question)
+    desk.ask()
+    desk.ask()
+    assert [(call.sent, call.saved) for call in desk.calls] == [(1, 2), (1, 2), (0, 0)]
+
+
 def seen(at: int, **properties: Any) -> Observation:
     time_ns = EPOCH_NS + at * 1_000_000_000
     return Observation(ORG, time_ns, time_ns, properties, "api")

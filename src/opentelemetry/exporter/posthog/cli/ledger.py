@@ -165,8 +165,8 @@ def status(json_output: Json = False) -> None:
     """Show what the ledger was good for: updates sent and saved, by all processes that share it.
 
     An update is saved when a signal named a group and PostHog already had what it said. Processes tell the
-    ledger their figures when they talk to it anyway, so the newest may be minutes old. "groups waiting" have
-    something that PostHog has not acknowledged.
+    ledger their figures when they talk to it anyway, so the newest may be minutes old; figures told in a call
+    whose answer was lost count twice. "groups waiting" have something that PostHog has not acknowledged.
 
     \b
     otel-posthog ledger status

@@ -118,7 +118,7 @@ class RedisStore:
     ) -> list[_Part]:
         parts: dict[int, list[_Part]] = {}
         for group, arguments in groups:
-            shard = _shard(group)
+            shard = shard_of(group)
             mine = parts.setdefault(shard, [])
             if not mine or len(mine[-1].keys) == GROUPS_A_CALL:
                 mine.append(_Part(shard, operation, [], list(head)))
@@ -133,7 +133,7 @@ class RedisStore:
         parts = [*parts, *self._parts("note", [], [(late.group, noted(late)) for late in call.late])]
         told = call._replace(sent=0, saved=0)  # once a round trip
         with self._lock:
-            self._contradicted.update(map(_shard, call.contradicted))
+            self._contradicted.update(map(shard_of, call.contradicted))
         answers = self._server.run(
             [self._command(part, told if place else call) for place, part in enumerate(parts)]
         )
@@ -153,7 +153,8 @@ class RedisStore:
             raise failure or LedgerError("the ledger's server was asked nothing")
         with self._lock:
             self._ahead = now - int(self._clock.monotonic() * 1e6)
-        return Reply(seen, now, self._know(births), failure)
+        tallied = not isinstance(answers[0], Exception)
+        return Reply(seen, now, self._know(births), failure, tallied)
 
     def _command(self, part: _Part, call: Call) -> Command:
         tag = self._tag(part.shard)
@@ -235,7 +236,7 @@ class RedisStore:
         )
 
     def show(self, group: Group) -> GroupState | None:
-        raw = self._server.hash_at(self._key(_shard(group), group))
+        raw = self._server.hash_at(self._key(shard_of(group), group))
         return state_of({text(name): text(value) for name, value in raw.items()}) if raw else None
 
     def groups(self) -> Iterator[Group]:
@@ -263,5 +264,5 @@ class RedisStore:
         self._server.close()
 
 
-def _shard(group: Group) -> int:
+def shard_of(group: Group) -> int:
     return crc32(id_of(group)) % SHARDS

@@ -63,6 +63,7 @@ class Reply(NamedTuple):
     now: int  # the store's clock, µs
     lost: bool = False  # the store has forgotten what it knew
     error: PostHogExporterError | None = None
+    tallied: bool = True  # the call's ``sent`` and ``saved`` are in the totals
 
 
 class StoreWaiting(NamedTuple):

@@ -96,8 +96,8 @@ class StoreLine:
         if contradicted or sent or saved or late:
             with self._lock:
                 self._contradicted -= contradicted
-                self._sent -= sent
-                self._saved -= saved
+                self._sent -= sent * reply.tallied
+                self._saved -= saved * reply.tallied
                 self._late.told(late)
         if self._store.remote:
             self._compare_clocks(reply)
