@@ -24,7 +24,9 @@ class Unreadable:
 
 def translated(batch: list[Any]) -> tuple[list[str], Diagnostics]:
     diagnostics = Diagnostics(clock=ManualClock())
-    events, _ = BatchTranslation(Encoder(), diagnostics).translate(span_source(some_settings()), batch, None)
+    events, _ = BatchTranslation(Encoder(), diagnostics).translate(
+        span_source(some_settings()), batch, None, give_turn=lambda: None
+    )
     return [envelope.uuid for envelope in events], diagnostics
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from .reasons import Reason
@@ -20,7 +19,7 @@ SignalT = TypeVar("SignalT")
 
 TOGETHER = 32
 """Signals translated and encoded together: enough for each stage to run from the processor's caches, and few
-enough for their values to stay there too. Then other threads get a turn, which halves their worst stalls."""
+enough for their values to stay there too. Then other threads may have a turn."""
 
 
 class EncodeCapture(Protocol):
@@ -37,7 +36,12 @@ class BatchTranslation:
         self._diagnostics = diagnostics
 
     def translate(
-        self, source: Source[SignalT], batch: Sequence[SignalT], look: ExportWitness | None
+        self,
+        source: Source[SignalT],
+        batch: Sequence[SignalT],
+        look: ExportWitness | None,
+        *,
+        give_turn: Callable[[], None],
     ) -> tuple[list[Envelope], list[Observation]]:
         """A few signals at a time, encoded while what they are made of is still near the processor."""
         events: list[Envelope] = []
@@ -48,7 +52,7 @@ class BatchTranslation:
         captures: list[Capture] = []
         for start in range(0, len(batch), TOGETHER):
             if captures:  # a whole batch of signals that are let go takes no longer than these few did
-                time.sleep(0)
+                give_turn()
             signals = batch[start : start + TOGETHER]
             results = self._translated(source, signals)
             if look is not None:

@@ -29,6 +29,7 @@ from .batch_translation import BatchTranslation, EncodeCapture
 from .carrier import Carrier, Deliver, EncodeUpdate
 from .reasons import Reason
 from .running import Running
+from .turns import Turns
 
 if TYPE_CHECKING:
     from .clock import Clock
@@ -79,6 +80,7 @@ class Pipeline:
         self._diagnostics = diagnostics
         self._clock = clock
         self._translation = BatchTranslation(encode, diagnostics)
+        self._turns = Turns(clock)
         self._carrier = Carrier(
             ledger=ledger,
             encode=encode,
@@ -116,7 +118,9 @@ class Pipeline:
                 self._diagnostics.not_selected(Reason.SHUT_DOWN, len(batch))
                 return False
             look = None if self._witness is None else self._witness.export(source)
-            events, observations = self._translation.translate(source, batch, look)
+            events, observations = self._translation.translate(
+                source, batch, look, give_turn=self._turns.begin(source.signal)
+            )
             if self._settings.dry_run:
                 self._diagnostics.dropped(Reason.DRY_RUN, len(events))
                 return True
@@ -127,6 +131,7 @@ class Pipeline:
         self._diagnostics.tick()
         self._pass_notices_on()
         self._wake_caretaker()
+        self._turns.end(source.signal)
         return kept
 
     def _pass_notices_on(self) -> None:
