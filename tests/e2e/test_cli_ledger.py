@@ -167,14 +167,14 @@ def test_what_posthog_has_not_acknowledged_is_shown_as_that(desk: Desk) -> None:
     ]
 
 
-def test_list_names_groups_up_to_a_limit_and_by_type(desk: Desk) -> None:
-    for number in (1, 2, 3):
+def test_list_names_groups_in_order_up_to_a_limit_and_by_type(desk: Desk) -> None:
+    for number in (4, 2, 3, 1):
         desk.service_sees(number, number, plan="team")
-    assert {known["key"] for known in desk.json("list")} == {"org_1", "org_2", "org_3"}
+    assert [known["key"] for known in desk.json("list")] == ["org_1", "org_2", "org_3", "org_4"]
     assert desk.json("list", "--type", "workspace") == []
     assert desk.json("list", "--waiting") == []
     limited = desk.run("list", "--limit", "2")
-    assert len(limited.stdout.splitlines()) == 3
+    assert [line.split()[1] for line in limited.stdout.splitlines()[1:]] == ["org_1", "org_2"]
     assert "raise --limit" in limited.stderr
 
 
@@ -186,6 +186,23 @@ def test_a_group_that_was_forgotten_is_sent_again_when_it_is_seen_next(desk: Des
     assert desk.properties()["plan"]["state"] == "to be sent"
     desk.service_sees(3, plan="team")
     assert desk.identifies == 2
+    assert desk.properties()["plan"]["confirmed"]
+
+
+def test_of_a_forgotten_group_whose_value_is_not_kept_nothing_is_said_to_be_sent(
+    redis_server: RedisServer, desk_with: Callable[[str], Desk]
+) -> None:
+    from redis import Redis
+
+    desk = desk_with(redis_server.url)
+    desk.service_sees(1, plan="team")
+    with Redis.from_url(redis_server.url, protocol=2) as client:
+        age(client, 200 * 1_000_000)
+    desk.run("forget", "org_1")
+    known = desk.properties()["plan"]
+    assert (known["has_value"], known["state"]) == (False, "forgotten, sent when seen next")
+    assert desk.run("show", "org_1").stderr == "The group itself is waiting to be sent or acknowledged.\n"
+    desk.service_sees(2, plan="team")
     assert desk.properties()["plan"]["confirmed"]
 
 

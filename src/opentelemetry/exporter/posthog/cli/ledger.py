@@ -109,13 +109,24 @@ def show(
     else:
         out("no property, only the group itself")
     if waits := _waits(state):
-        talk(f"{plural(waits, 'value')} waiting to be sent or acknowledged.")
+        what = plural(waits, "value") if _waiting(state) - {PRESENCE} else "The group itself is"
+        talk(f"{what} waiting to be sent or acknowledged.")
+
+
+def _waiting(state: GroupState) -> set[str]:
+    """Properties that are to be sent or acknowledged, the group itself among them."""
+    return {n for n, known in state.properties.items() if known.dirty and not _is_forgotten(n, known)}
 
 
 def _waits(state: GroupState) -> int:
-    """Properties that PostHog is not known to have; a group that waits without any counts as one."""
-    dirty = {name for name, known in state.properties.items() if known.dirty}
-    return len(dirty - {PRESENCE}) or len(dirty)
+    """How many they are; a group that waits without any counts as one."""
+    waiting = _waiting(state)
+    return len(waiting - {PRESENCE}) or len(waiting)
+
+
+def _is_forgotten(name: str, known: Property) -> bool:
+    """Somebody had the ledger forget it after its value was let go: only the next signal can say it again."""
+    return known.have == NEVER and known.value is None and name != PRESENCE
 
 
 def _value(known: Property) -> str:
@@ -130,6 +141,8 @@ def standing(known: Property) -> str:
         return "confirmed"
     if known.have == UNKNOWN:
         return "being sent, or unknown"
+    if known.have == NEVER and known.value is None:
+        return "forgotten, sent when seen next"
     return "to be sent" if known.have == NEVER else "newer than PostHog's"
 
 
@@ -195,14 +208,15 @@ def list_(
     limit: Annotated[int, typer.Option(help="At most so many.", min=1)] = 1_000,
     json_output: Json = False,
 ) -> None:
-    """List the groups that the ledger knows.
+    """List the groups that the ledger knows, by type and key.
 
     \b
     otel-posthog ledger list --waiting
     """
     store, settings = _opened()
     try:
-        rows, more = _listed(store, (g for g in store.groups() if type_ in (None, g.type)), waiting, limit)
+        groups = sorted(group for group in store.groups() if type_ in (None, group.type))
+        rows, more = _listed(store, groups, waiting, limit)
         total = store.waiting(_terms(settings)).dirty
     finally:
         store.close()

@@ -241,7 +241,7 @@ class RedisStore:
 
     def groups(self) -> Iterator[Group]:
         pattern = f"{{ph:{KEYS_VERSION}:{self._project}:*}}:g:*"
-        return map(group_of, self._server.field_of_all(pattern, "g"))
+        return map(group_of, dict.fromkeys(self._server.field_of_all(pattern, "g")))
 
     def forget(self, group: Group | None, terms: Terms) -> int:
         chosen = [group] if group is not None else list(self.groups())

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha1
+from itertools import islice
 from typing import Any, Final, TypeAlias, cast
 
 from ..errors import LedgerError, MissingExtraError
@@ -28,6 +29,9 @@ Client: TypeAlias = Any
 
 Command: TypeAlias = "Sequence[str | int]"
 """What follows the script in EVALSHA."""
+
+AT_ONCE: Final = 1000
+"""Keys looked at in one round trip, for people."""
 
 FAILURES: Final = (RedisError, said.RedisClusterException, OSError)
 """All that the client raises: what it says of a whole cluster is not a ``RedisError``."""
@@ -138,13 +142,15 @@ class ScriptServer:
         return found
 
     def field_of_all(self, pattern: str, field: str) -> Iterator[bytes]:
-        """One field of every hash whose key is of this pattern."""
+        """One field of every hash whose key is of this pattern; of one that moves meanwhile perhaps twice."""
         client = self._connected()
         try:
-            for key in client.scan_iter(match=pattern, count=1000):
-                found: bytes | None = client.hget(key, field)
-                if found is not None:
-                    yield found
+            keys: Iterator[bytes] = client.scan_iter(match=pattern, count=AT_ONCE)
+            while some := list(islice(keys, AT_ONCE)):
+                pipe = client.pipeline(transaction=False)
+                for key in some:
+                    pipe.hget(key, field)
+                yield from (found for found in pipe.execute() if found is not None)
         except FAILURES as error:
             raise explained(error) from None
 

@@ -137,7 +137,7 @@ class LedgerStore(Protocol):
         ...
 
     def groups(self) -> Iterator[Group]:
-        """For people: every group that is remembered, in no order."""
+        """For people: every group that is remembered, each once, in no order."""
         ...
 
     def forget(self, group: Group | None, terms: Terms) -> int:
