@@ -11,7 +11,7 @@
 #   make check       format, lint, types, import direction, package, links of the docs
 #   make docs        the docs site, into site/; a link that leads nowhere or a page without a place fails
 #   make docs-serve  the same while you write, on http://localhost:8000
-#   make bench       what it costs, beside its peers: one table (5 minutes; BENCH_ARGS=--quick for 2)
+#   make bench       what it costs, beside its peers: one table (8 minutes; BENCH_ARGS=--quick for 4, --million for 15)
 #   make screenshots  the pictures in docs/images, of the real page in a real browser
 #   make setup       the environment of all of these but the demo; quick when nothing changed
 
