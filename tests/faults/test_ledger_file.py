@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import logging
 import os
@@ -10,8 +11,8 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -333,3 +334,42 @@ def test_a_damaged_file_that_another_process_has_replaced_stays(tmp_path: Path) 
     assert one.profile() == {"plan": "team"}
     for shop in (one, other):
         shop.pipeline.shutdown(5.0)
+
+
+# -- somebody holds it --------------------------------------------------------------------------------------
+
+
+@contextmanager
+def held_by_another_process(path: Path) -> Iterator[None]:
+    """Its lock; a lock belongs to the description that was opened, so that ours serves as well."""
+    with path.with_name(path.name + ".lock").open("r+b") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def held_by_another_program(path: Path) -> Iterator[None]:
+    """One that knows nothing of our lock, such as a shell of SQLite."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        yield
+
+
+@pytest.mark.parametrize("held", [held_by_another_process, held_by_another_program])
+@pytest.mark.parametrize("timeout", [1.0, 10.0])
+def test_a_file_that_somebody_holds_leaves_an_export_the_time_to_deliver(
+    held: Callable[[Path], AbstractContextManager[None]], timeout: float, tmp_path: Path
+) -> None:
+    path = tmp_path / "state" / "ledger.db"
+    shop = Shop(str(path), timeout=timeout)
+    shop.says(plan="free")
+    with held(path):
+        before = shop.clock.monotonic()
+        shop.says(plan="team")
+        took = shop.clock.monotonic() - before
+    assert took < 0.4 * timeout
+    assert len(shop.double.events) == 2
+    shop.after_the_pause()
+    shop.tend()
+    assert shop.profile() == {"plan": "team"}
+    shop.pipeline.shutdown(5.0)

@@ -115,6 +115,7 @@ def _ledger(settings: Settings, diagnostics: Diagnostics, clock: Clock, request_
         api_key=settings.api_key,
         clock=clock,
         max_groups=settings.ledger_max_groups,
+        export_time=settings.timeout,
         say=partial(diagnostics.error, "ledger"),
     )
     return GroupLedger(
@@ -135,12 +136,16 @@ def _pocket_file(settings: Settings, diagnostics: Diagnostics, clock: Clock) -> 
     """Where observations wait that a ledger on the network has not taken: beside the captures that wait."""
     if settings.outbox is None:
         return None
+    from .groups.ledger_file import lock_timeout_within
     from .groups.pocket_file import PocketFile
     from .sqlite_identity import StateOwner
 
-    owner = StateOwner(settings.host, settings.api_key)
     return PocketFile(
-        Path(settings.outbox), owner=owner, clock=clock, failed=partial(diagnostics.error, "pocket")
+        Path(settings.outbox),
+        owner=StateOwner(settings.host, settings.api_key),
+        clock=clock,
+        failed=partial(diagnostics.error, "pocket"),
+        lock_timeout=lock_timeout_within(settings.timeout),
     )
 
 

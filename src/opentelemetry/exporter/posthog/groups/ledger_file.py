@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ..errors import BusyStateError, LedgerError, PostHogExporterError
-from ..sqlite import StateFile
+from ..sqlite import LOCK_TIMEOUT, StateFile
 from ..sqlite_faults import SqliteFault, fault_of
 from ..sqlite_identity import Schema, StateOwner
 
@@ -35,6 +35,11 @@ WORDS: Final = {
 }
 
 
+def lock_timeout_within(export_time: float) -> float:
+    """Seconds that an export of so many seconds may wait for another process: its captures can't wait."""
+    return min(LOCK_TIMEOUT, export_time / 5)
+
+
 class LedgerFileError(LedgerError):
     """The file can't be used now. ``passing``: it may be usable at another time without anybody's help."""
 
@@ -54,13 +59,18 @@ class LedgerFile:
         owner: StateOwner | None,
         clock: Clock,
         max_bytes: int | None = None,
+        lock_timeout: float = LOCK_TIMEOUT,
         when_lost: str = "Groups are sent once more as they are seen.",
     ) -> None:
-        """``when_lost``: what it means for people that the content of a damaged file is gone."""
+        """``lock_timeout``: seconds to wait for another process (:func:`lock_timeout_within`).
+        ``when_lost``: what it means for people that the content of a damaged file is gone.
+        """
         self.path = path
         self._when_lost = when_lost
         self._ours = owner is not None
-        self._file = StateFile(path, schema=schema, owner=owner, clock=clock, max_bytes=max_bytes)
+        self._file = StateFile(
+            path, schema=schema, owner=owner, clock=clock, max_bytes=max_bytes, lock_timeout=lock_timeout
+        )
         self.began_anew = False
         self._warnings: list[str] = []
 

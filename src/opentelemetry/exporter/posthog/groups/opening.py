@@ -21,6 +21,9 @@ Say = Callable[[str], None]
 
 MEMORY = "memory"
 
+EXPORT_TIME = 10.0
+"""Seconds that an export may take, where nobody says otherwise."""
+
 
 def open_store(
     spec: str | None,
@@ -30,10 +33,12 @@ def open_store(
     api_key: str,
     clock: Clock,
     max_groups: int = MAX_GROUPS,
+    export_time: float = EXPORT_TIME,
     say: Say = lambda message: None,
 ) -> LedgerStore:
     """``memory``, a path or ``sqlite:///path``, or the URL of Redis or Valkey. None: ``ledger.db`` beside the
-    outbox, else memory. The state in it belongs to ``host`` and ``api_key``.
+    outbox, else memory. The state in it belongs to ``host`` and ``api_key``. ``export_time``: seconds that an
+    export may take, of which waiting for a file that others hold must be a small part.
 
     Raises :class:`~..errors.ForeignStateError` for a file of somebody else, another
     :class:`~..errors.PostHogExporterError` for one that can't be used unless somebody changes something, and
@@ -53,7 +58,7 @@ def open_store(
         from .redis import RedisStore
 
         return RedisStore(spec, owner=owner, clock=clock)
-    return _sqlite(Path("/" + rest.lstrip("/") if separator else spec), owner, clock, say)
+    return _sqlite(Path("/" + rest.lstrip("/") if separator else spec), owner, clock, export_time, say)
 
 
 def open_some_store(
@@ -64,6 +69,7 @@ def open_some_store(
     api_key: str,
     clock: Clock,
     max_groups: int = MAX_GROUPS,
+    export_time: float = EXPORT_TIME,
     say: Say,
 ) -> LedgerStore:
     """As :func:`open_store`, but a store that can't be used costs no more than its promise: the next best one
@@ -79,6 +85,7 @@ def open_some_store(
                 api_key=api_key,
                 clock=clock,
                 max_groups=max_groups,
+                export_time=export_time,
                 say=say,
             )
         except ForeignStateError:
@@ -93,18 +100,20 @@ def open_some_store(
     return MemoryStore(clock, max_groups=max_groups) if store is None else store
 
 
-def _sqlite(path: Path, owner: StateOwner, clock: Clock, say: Say) -> SqliteStore:
+def _sqlite(path: Path, owner: StateOwner, clock: Clock, export_time: float, say: Say) -> SqliteStore:
+    from .ledger_file import lock_timeout_within
     from .sqlite import FILE_NAME, SCHEMA, SqliteStore
 
     # A path without a suffix, or one that is there as a directory, names the directory.
     in_directory = os.path.isdir(path) or not path.suffix
     path = path / FILE_NAME if in_directory else path
+    wait = lock_timeout_within(export_time)
     try:
-        return _verified(SqliteStore(path, owner=owner, clock=clock))
+        return _verified(SqliteStore(path, owner=owner, clock=clock, lock_timeout=wait))
     except NewerStateError as error:
         ours = path.with_name(f"{path.stem}.v{SCHEMA.version}{path.suffix}")
         say(f"{error} Until then {ours.name} is used.")
-        return _verified(SqliteStore(ours, owner=owner, clock=clock))
+        return _verified(SqliteStore(ours, owner=owner, clock=clock, lock_timeout=wait))
 
 
 def _verified(store: SqliteStore) -> SqliteStore:

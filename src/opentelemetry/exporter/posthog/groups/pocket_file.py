@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from ..errors import PostHogExporterError
 from ..model import Group
+from ..sqlite import LOCK_TIMEOUT
 from ..sqlite_identity import Schema, StateOwner
 from .ledger_file import LedgerFile
 from .sqlite_tables import plain, sql_text
@@ -74,11 +75,23 @@ class PocketFile:
     """
 
     def __init__(
-        self, directory: Path, *, owner: StateOwner, clock: Clock, failed: Callable[[str], None]
+        self,
+        directory: Path,
+        *,
+        owner: StateOwner,
+        clock: Clock,
+        failed: Callable[[str], None],
+        lock_timeout: float = LOCK_TIMEOUT,
     ) -> None:
         self.path = directory / FILE_NAME
         self._file = LedgerFile(
-            self.path, schema=SCHEMA, owner=owner, clock=clock, max_bytes=MAX_BYTES, when_lost=WHEN_LOST
+            self.path,
+            schema=SCHEMA,
+            owner=owner,
+            clock=clock,
+            max_bytes=MAX_BYTES,
+            lock_timeout=lock_timeout,
+            when_lost=WHEN_LOST,
         )
         self._failed = failed
 

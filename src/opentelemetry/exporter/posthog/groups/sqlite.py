@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ..machine import boot_id
+from ..sqlite import LOCK_TIMEOUT
 from ..sqlite_identity import Schema, StateOwner
 from . import ledger
 from .ledger_file import LedgerFile
@@ -66,12 +67,14 @@ class SqliteStore:
         owner: StateOwner | None,
         clock: Clock,
         write_behind: float = WRITE_BEHIND,
+        lock_timeout: float = LOCK_TIMEOUT,
         boot: Callable[[], str | None] = boot_id,
     ) -> None:
-        """``owner``: whose state it is; None for tools that read any file and create none."""
+        """``owner``: whose state it is; None for tools that read any file and create none. ``lock_timeout``:
+        seconds to wait for another process."""
         self.path = path
         self.write_behind = write_behind
-        self._file = LedgerFile(path, schema=SCHEMA, owner=owner, clock=clock)
+        self._file = LedgerFile(path, schema=SCHEMA, owner=owner, clock=clock, lock_timeout=lock_timeout)
         self._clock = clock
         self._boot = boot()
         self._lock = threading.RLock()  # guards the next line
