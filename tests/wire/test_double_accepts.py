@@ -138,3 +138,14 @@ def test_any_property_value_gives_a_body_that_the_double_accepts(mode: CaptureMo
     outcomes = post.deliver(Encoder().capture(a_capture(properties=properties)))
     assert [outcome.kind for outcome in outcomes] == [OutcomeKind.DELIVERED], post.double.explain()
     assert not post.double.refused, post.double.explain()
+
+
+@pytest.mark.fast
+def test_a_double_that_refuses_zstd_gets_everything_as_gzip() -> None:
+    post = Post(CaptureMode.AUTO, compression=Compression.AUTO)
+    post.double.fail(
+        Fault(status=415, times=None, when=lambda asked: asked.headers.get("content-encoding") == "zstd")
+    )
+    outcomes = post.deliver(*everything())
+    assert [outcome.kind for outcome in outcomes] == [OutcomeKind.DELIVERED] * 6
+    assert post.double.organization("org_42").properties == {"plan_name": "team", "seats": 5, "note": None}

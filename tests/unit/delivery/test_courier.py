@@ -441,10 +441,84 @@ def test_a_refusal_that_only_v1_gives_decides_for_v1(refusal: Response) -> None:
 
 
 @pytest.mark.fast
-def test_zstd_is_for_v1_and_legacy_gets_gzip() -> None:
-    post = Post([NOT_FOUND], mode=AUTO, compression=Compression.ZSTD)
+@pytest.mark.parametrize("asked", [Compression.AUTO, Compression.ZSTD])
+def test_zstd_is_for_v1_and_legacy_gets_gzip(asked: Compression) -> None:
+    post = Post([NOT_FOUND], mode=AUTO, compression=asked)
     post.deliver(some(1))
     assert post.header("Content-Encoding") == ["zstd", "gzip"]
+
+
+def test_gzip_stays_gzip_on_both() -> None:
+    post = Post([NOT_FOUND], mode=AUTO, compression=Compression.GZIP)
+    post.deliver(some(1))
+    assert post.header("Content-Encoding") == ["gzip", "gzip"]
+
+
+CANNOT_READ = [
+    pytest.param(answer(415, {"error": "unsupported_encoding"}), id="v1 says so"),
+    pytest.param(answer(415, b"<html>415</html>", content_type="text/html"), id="a proxy says so"),
+    pytest.param(answer(400, {"error": "request_decoding_error"}), id="v1 found no sense in the bytes"),
+]
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize("mode", [AUTO, V1])
+@pytest.mark.parametrize("refusal", CANNOT_READ)
+def test_a_host_that_cannot_read_zstd_gets_the_same_events_as_gzip_at_once(
+    refusal: Response, mode: CaptureMode
+) -> None:
+    post = Post(
+        [refusal], then=lambda request, _: v1_results(request), mode=mode, compression=Compression.AUTO
+    )
+    batch = some(2)
+    assert kinds(post.deliver(batch)) == [DELIVERED] * 2
+    assert post.header("Content-Encoding") == ["zstd", "gzip"]
+    assert post.paths == ["/i/v1/analytics/events"] * 2
+    assert uuids_of(post.transport.sent[1]) == [envelope.uuid for envelope in batch]
+    assert post.clock.waits == []
+    assert (post.records[0].unread, post.records[0].encoding) == ("zstd", "gzip")
+    post.deliver(some(1))
+    assert post.header("Content-Encoding")[2:] == ["gzip"], "and remembers it"
+    assert post.records[1].unread == ""
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize("refusal", CANNOT_READ)
+def test_what_cannot_be_read_as_gzip_either_is_not_sent_for_ever(refusal: Response) -> None:
+    post = Post(then=refusal, mode=V1, compression=Compression.AUTO)
+    assert kinds(post.deliver(some(1))) == [RETRY]
+    assert post.header("Content-Encoding") == ["zstd", "gzip"]
+
+
+@pytest.mark.fast
+def test_a_wrong_content_type_is_not_blamed_on_zstd() -> None:
+    post = Post(
+        then=answer(415, {"error": "unsupported_content_type"}), mode=V1, compression=Compression.AUTO
+    )
+    assert kinds(post.deliver(some(1))) == [RETRY]
+    assert post.header("Content-Encoding") == ["zstd"]
+
+
+@pytest.mark.fast
+def test_a_host_without_v1_behind_a_proxy_without_zstd_gets_legacy_in_the_end() -> None:
+    post = Post([answer(415), NOT_FOUND], mode=AUTO, compression=Compression.AUTO)
+    assert kinds(post.deliver(some(1))) == [DELIVERED]
+    assert post.paths == ["/i/v1/analytics/events"] * 2 + ["/batch/"]
+    assert post.header("Content-Encoding") == ["zstd", "gzip", "gzip"]
+
+
+@pytest.mark.fast
+def test_a_second_request_that_was_under_way_as_zstd_goes_again_too() -> None:
+    batch = some(600)
+    refusal = answer(415, {"error": "unsupported_encoding"})
+    post = Post(
+        [refusal, refusal],
+        then=lambda request, _: v1_results(request),
+        mode=V1,
+        compression=Compression.AUTO,
+    )
+    assert kinds(post.deliver(batch)) == [DELIVERED] * 600
+    assert post.header("Content-Encoding") == ["zstd", "zstd", "gzip", "gzip"]
 
 
 # -- breaker -------------------------------------------------------------------------------------------------

@@ -15,15 +15,13 @@ import uuid
 from urllib.parse import urlsplit
 
 from ..clock import Clock
-from ..delivery.courier import AGENT
+from ..delivery.protocol import Protocol, wires_for
 from ..delivery.transport import Transport
 from ..model import Envelope
 from ..settings.model import CaptureMode, Settings
 from ..timestamp import rfc3339
 from ..uuid7 import RANDOM_BITS, uuid7
 from ..wire.exchange import NoAnswer, Wire
-from ..wire.legacy import LegacyWire
-from ..wire.v1 import V1Wire
 from .checks.connection import Answered, Probes
 
 TIMEOUT = 5.0
@@ -33,15 +31,17 @@ TIMEOUT = 5.0
 def probe(settings: Settings, transport: Transport, clock: Clock) -> Probes:
     """Ask as ``capture_mode`` would: legacy only where v1 is not spoken or not wanted."""
     v1 = legacy = None
-    wire: Wire
+    wires = wires_for(settings)
+    protocol = Protocol(settings.capture_mode, wires)
     if settings.capture_mode is not CaptureMode.LEGACY:
-        wire = V1Wire(host=settings.host, api_key=settings.api_key, agent=AGENT)
+        wire = protocol.current
         v1 = _asked(settings, transport, clock, wire, [])
+        if protocol.learn(wire, v1.answer, v1.judgement) and protocol.current is not wires.legacy:
+            v1 = _asked(settings, transport, clock, protocol.current, [])
     spoken = v1 is not None and v1.judgement is not None and v1.judgement.spoken
     if settings.capture_mode is not CaptureMode.V1 and not spoken:
-        wire = LegacyWire(host=settings.host, api_key=settings.api_key, agent=AGENT)
-        legacy = _asked(settings, transport, clock, wire, [_nameless(clock.time_ns())])
-    return Probes(v1, legacy)
+        legacy = _asked(settings, transport, clock, wires.legacy, [_nameless(clock.time_ns())])
+    return Probes(v1, legacy, (wires.legacy if legacy is not None else protocol.current).encoding)
 
 
 def _nameless(now_ns: int) -> Envelope:

@@ -15,20 +15,14 @@ from uuid import UUID
 
 from ..clock import Clock
 from ..model import Envelope, Outcome, OutcomeKind
-from ..settings.model import Compression, Settings
-from ..version import __version__
-from ..wire.body import GZIP, NONE, zstd
+from ..settings.model import Settings
 from ..wire.exchange import ACCEPTED, Judgement, NoAnswer, Request, Response
-from ..wire.legacy import LegacyWire
-from ..wire.v1 import V1Wire
 from .breaker import BRIEF, PROBE, Admission, Breaker
-from .protocol import Protocol
+from .protocol import Protocol, wires_for
 from .record import DeliveryRecord, Observer, unobserved
 from .retry import Act, Decision, decide, delay_after, kept
 from .transport import Transport
 from .trip import WORTH_TRYING, Parcel, Trip
-
-AGENT: Final = f"opentelemetry-exporter-posthog/{__version__}"
 
 ATTEMPTS_IN_A_DEADLINE: Final = 2
 """A hung connection may use up its share of the deadline, and a fresh one must still have its own."""
@@ -61,7 +55,9 @@ class Courier:
         self._attempt_timeout = settings.timeout / ATTEMPTS_IN_A_DEADLINE
         self._durable = settings.outbox is not None
         self._may_probe = may_probe
-        self._protocol = _protocol(settings, historical_migration=historical_migration)
+        self._protocol = Protocol(
+            settings.capture_mode, wires_for(settings, historical_migration=historical_migration)
+        )
         self.request_life = max(
             transport.request_life, 2 * settings.timeout if transport.request_life else 0.0
         )
@@ -154,6 +150,8 @@ class Courier:
         if decision.unknown:
             trip.mark_unknown(parcel.members, started)
         if self._protocol.learn(parcel.wire, answer, judgement):
+            if judgement is not None and judgement.undecoded:
+                trip.unread = parcel.wire.encoding
             self._load(trip, parcel.members)
             return
         self._tell_breaker(decision, budget)
@@ -296,15 +294,3 @@ class _Budget:
 
 def _waits(reason: str, detail: str = "", *, unknown_at: float | None = None) -> Outcome:
     return Outcome(OutcomeKind.RETRY, reason, detail, unknown_at=unknown_at)
-
-
-def _protocol(settings: Settings, *, historical_migration: bool) -> Protocol:
-    compressed = settings.compression is not Compression.NONE
-    gzip = GZIP if compressed else NONE
-    best = (zstd() if settings.compression is Compression.ZSTD else None) or gzip  # legacy knows gzip only
-    where = {"host": settings.host, "api_key": settings.api_key, "agent": AGENT}
-    return Protocol(
-        settings.capture_mode,
-        v1=V1Wire(**where, codec=best, historical_migration=historical_migration),
-        legacy=LegacyWire(**where, codec=gzip, historical_migration=historical_migration),
-    )

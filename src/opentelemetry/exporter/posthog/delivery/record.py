@@ -13,6 +13,8 @@ class DeliveryRecord:
 
     envelopes: int
     protocol: str  # of the last request: "v1" or "legacy"; empty when none was sent
+    encoding: str = ""  # of the last request's body: "zstd" or "gzip"; empty without
+    unread: str = ""  # an encoding that the host refused: it gets another one from now on
     requests: int = 0  # distinct ones: an attempt more is the same request, a half is a new one
     attempts: int = 0
     statuses: Mapping[int, int] = field(default_factory=dict[int, int])  # HTTP status -> answers

@@ -67,7 +67,8 @@ class Trip:
         self._no_answers: Counter[str] = Counter()
         self._sent_bytes = 0
         self._details: dict[str, str] = {}
-        self._protocol = ""
+        self._protocol = self._encoding = ""
+        self.unread = ""
         self.waited = 0.0
 
     # -- in -----------------------------------------------------------------------------------------
@@ -126,7 +127,7 @@ class Trip:
         self._requests.add(parcel.request_id)
         self._attempts += 1
         self._sent_bytes += len(body)
-        self._protocol = parcel.wire.name
+        self._protocol, self._encoding = parcel.wire.name, parcel.wire.encoding
         if isinstance(answer, NoAnswer):
             self._no_answers[answer.reason] += 1
         else:
@@ -182,6 +183,8 @@ class Trip:
         return DeliveryRecord(
             envelopes=len(outcomes),
             protocol=self._protocol,
+            encoding=self._encoding,
+            unread=self.unread,
             requests=len(self._requests),
             attempts=self._attempts,
             statuses=dict(self._statuses),

@@ -15,6 +15,10 @@ class Delivery(Protocol):
     @property
     def protocol(self) -> str: ...
     @property
+    def encoding(self) -> str: ...
+    @property
+    def unread(self) -> str: ...
+    @property
     def requests(self) -> int: ...
     @property
     def attempts(self) -> int: ...
@@ -54,7 +58,7 @@ NEEDS_A_PERSON: Mapping[str, str] = {
 
 
 def lines(record: Delivery) -> list[Line]:
-    """One line a reason. Empty when everything arrived."""
+    """One line a reason. Empty when everything arrived as it was meant to."""
     found: list[Line] = []
     for reason, count in record.reasons.items():
         detail = record.details.get(reason, "")
@@ -65,6 +69,15 @@ def lines(record: Delivery) -> list[Line]:
         share = f"{count:,} of {record.envelopes:,} events and group updates"
         found.append(
             Line(logging.WARNING, f"delivery_{reason}", f"{share} were not delivered: {reason}{said}")
+        )
+    if record.unread:
+        found.append(
+            Line(
+                logging.INFO,
+                "encoding",
+                f"this host, or a proxy in front of it, does not read {record.unread}: bodies are gzip from "
+                "now on. OTEL_EXPORTER_POSTHOG_COMPRESSION=gzip spares it the question",
+            )
         )
     if record.breaker_open:
         found.append(
@@ -81,7 +94,8 @@ def summary(record: Delivery) -> str:
     """One line for those who log at DEBUG."""
     statuses = ", ".join(f"{status} ×{count}" for status, count in sorted(record.statuses.items()))
     return (
-        f"delivered {record.delivered} of {record.envelopes} by {record.protocol or 'no request'} in "
+        f"delivered {record.delivered} of {record.envelopes} by {record.protocol or 'no request'} "
+        f"({record.encoding or 'not compressed'}) in "
         f"{record.seconds:.3f} s: {record.requests} requests, {record.attempts} attempts, "
         f"{record.sent_bytes} bytes, answers {statuses or 'none'}"
     )

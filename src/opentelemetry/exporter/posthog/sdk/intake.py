@@ -25,7 +25,8 @@ from ..errors import ConfigurationError, PostHogExporterError
 from ..reasons import Reason
 from ..runtime import SharedPipeline, share
 from ..settings.addresses import is_this_machine
-from ..settings.surroundings import resolve_here
+from ..settings.model import CaptureMode, Compression
+from ..settings.surroundings import ThisMachine, resolve_here
 from ..source import Source
 from ..translate.translator import Translator
 from ..version import __version__
@@ -227,9 +228,20 @@ def start_line(settings: Settings) -> str:
         f"PostHog exporter {__version__} to {settings.host} with key phc_…{settings.api_key[-4:]}: "
         f"groups {groups}; spans {settings.spans.preset.value} + {len(settings.spans.rules)} rules; "
         f"logs {settings.logs.preset.value} + {len(settings.logs.rules)} rules; "
+        f"protocol {settings.capture_mode.value}, {_compression(settings)}; "
         f"ledger {ledger_kind(settings)}; outbox {settings.outbox_mode.value if settings.outbox else 'none'}"
         + ("; dry run, nothing is sent" if settings.dry_run else "")
     )
+
+
+def _compression(settings: Settings) -> str:
+    """What bodies will be; the host may still say that it can't read zstd."""
+    if settings.compression is Compression.NONE:
+        return "not compressed"
+    best = settings.compression is not Compression.GZIP and settings.capture_mode is not CaptureMode.LEGACY
+    if not best or not ThisMachine().has("zstandard"):
+        return "gzip"
+    return "zstd" if settings.capture_mode is CaptureMode.V1 else "zstd where v1 is spoken, else gzip"
 
 
 def ledger_kind(settings: Settings) -> str:

@@ -32,6 +32,7 @@ class CaptureMode(Enum):
 
 
 class Compression(Enum):
+    AUTO = "auto"  # zstd where v1 is spoken and the library is there, else gzip
     GZIP = "gzip"
     ZSTD = "zstd"
     NONE = "none"
@@ -139,7 +140,7 @@ class Settings:
     geoip: bool = False
 
     capture_mode: CaptureMode = CaptureMode.AUTO
-    compression: Compression = Compression.GZIP
+    compression: Compression = Compression.AUTO
     timeout: float = 10.0  # seconds, deadline of one export
     max_retries: int = 5  # upper bound inside the deadline
     ca_bundle: str | None = None

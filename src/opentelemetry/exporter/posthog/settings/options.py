@@ -114,9 +114,10 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         name="compression", fields=("compression",), parse=choice(Compression), topic=Topic.CONNECTION,
-        default="gzip",
-        sentence="How bodies are compressed: `gzip`, `zstd` (extra `fast`, v1 only) or `none`.",
-        effect="None.", fix="Write gzip, zstd or none.", text="zstd", example="zstd",
+        default="auto",
+        sentence="How bodies are compressed: `gzip`, `zstd` (extra `fast`, v1 only), `none`, or `auto`: zstd "
+        "where v1 is spoken and the extra is installed, else gzip. A host that can't read zstd gets gzip.",
+        effect="None.", fix="Write auto, gzip, zstd or none.", text="gzip", example="gzip",
     ),
     Option(
         name="inspector", fields=("inspector",), parse=inspector, topic=Topic.CONNECTION, secret=True,

@@ -218,6 +218,10 @@ def _decompressed(request: Request, project: Project) -> bytes:
         except bodies.BadEncodingError:
             sentence = "Failed to decode request body."
             raise RefusedError(400, "request_decoding_error", sentence, rule=24) from None
+        except (
+            bodies.NotInstalledError
+        ) as error:  # PostHog reads all four; a client that is told can do without
+            raise RefusedError(415, "unsupported_encoding", str(error), rule=22) from None
         except bodies.TooLargeError:
             raise _decompressed_too_large(limits.v1_decompressed) from None
     if len(body) >= limits.v1_decompressed:

@@ -66,6 +66,7 @@ class Judgement(NamedTuple):
     tag: str = ""  # the answer's own word for what is wrong; from a known list, so it holds no data of ours
     whole: bool = False  # what is wrong concerns the request, so no single event is to blame
     partly_applied: bool = False  # refused, yet a part of the request may have been stored
+    undecoded: bool = False  # refused because the body's compression could not be read
 
 
 class Wire(Protocol):
@@ -74,6 +75,11 @@ class Wire(Protocol):
     @property
     def name(self) -> str:
         """``"legacy"`` or ``"v1"``."""
+        ...
+
+    @property
+    def encoding(self) -> str:
+        """``"gzip"`` or ``"zstd"``; empty for bodies as they are."""
         ...
 
     def events(self, envelopes: Iterable[Envelope]) -> list[bytes]:

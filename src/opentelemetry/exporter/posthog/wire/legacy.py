@@ -72,6 +72,7 @@ class LegacyWire:
         migration = b'"historical_migration":true,' if historical_migration else b""
         self._head = b'{"api_key":' + dumps(api_key) + b"," + migration + b'"batch":['
         self._headers = _headers(agent, codec)
+        self.encoding = codec.name
 
     def events(self, envelopes: Iterable[Envelope]) -> list[bytes]:
         return [

@@ -58,6 +58,7 @@ class V1Wire:
         if codec.name:
             headers.append(("Content-Encoding", codec.name))
         self._headers = tuple(headers)
+        self.encoding = codec.name
 
     def events(self, envelopes: Iterable[Envelope]) -> list[bytes]:
         return [
@@ -102,8 +103,17 @@ class V1Wire:
             return Judgement(spoken=True, verdicts=_verdicts(named, envelopes))
         tag = _word(answer.get("error")) if answer is not None else ""
         return Judgement(
-            spoken=spoken or bool(tag), html=is_html(response), tag=tag, whole=tag in ABOUT_THE_REQUEST
+            spoken=spoken or bool(tag),
+            html=is_html(response),
+            tag=tag,
+            whole=tag in ABOUT_THE_REQUEST,
+            undecoded=bool(self.encoding) and _is_about_the_encoding(response.status, tag),
         )
+
+
+def _is_about_the_encoding(status: int, tag: str) -> bool:
+    """PostHog has a word for it; a proxy that does not let every encoding through has the status alone."""
+    return tag == "request_decoding_error" or (status == 415 and tag in ("unsupported_encoding", ""))
 
 
 def _verdicts(results: Mapping[str, object], envelopes: Sequence[Envelope]) -> tuple[Verdict, ...]:

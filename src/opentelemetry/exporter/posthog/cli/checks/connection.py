@@ -32,6 +32,7 @@ class Probes(NamedTuple):
 
     v1: Answered | None
     legacy: Answered | None
+    encoding: str = ""  # in which an exporter would compress its bodies here
 
 
 def connection_findings(host: str, mode: CaptureMode, probes: Probes) -> Iterator[Finding]:
@@ -90,15 +91,16 @@ def _protocol_and_key(mode: CaptureMode, probes: Probes) -> Iterator[Finding]:
             "Set capture_mode to auto or legacy.",
         )
         return
+    bodies = f", with {probes.encoding} bodies" if probes.encoding else ""
     if _speaks_v1(probes):
         assert probes.v1 is not None
-        yield ok("protocol", f"v1, which {mode.value} chooses here")
+        yield ok("protocol", f"v1, which {mode.value} chooses here{bodies}")
         yield _key(probes.v1)
     elif probes.legacy is not None:
         if mode is CaptureMode.AUTO:
-            yield ok("protocol", "legacy: this host does not speak v1, so auto chooses legacy")
+            yield ok("protocol", f"legacy: this host does not speak v1, so auto chooses legacy{bodies}")
         else:
-            yield ok("protocol", "legacy, as set")
+            yield ok("protocol", f"legacy, as set{bodies}")
         yield _key(probes.legacy)
 
 
