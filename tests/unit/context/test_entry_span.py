@@ -63,9 +63,7 @@ def test_what_the_application_set_is_never_overwritten(signals: Signals) -> None
         span.set_attribute("organization.id", "org_theirs")
         with organization("org_42", name="Acme"):
             pass
-        assert (
-            groups_of_span(span.get_span_context().span_id) is None
-        )  # what we did not put, we don't remember
+        assert groups_of_span(span) is None  # what we did not put, we don't remember
     assert signals.span("entry") == {"organization.id": "org_theirs"}
 
 
@@ -82,7 +80,7 @@ def test_two_different_organizations_on_one_span_are_marked_as_ambiguous(signals
         for name in ("org_1", "org_1", "org_2", "org_3", "org_1"):
             with organization(name):
                 pass
-        assert groups_of_span(span.get_span_context().span_id) is None
+        assert groups_of_span(span) is None
     assert signals.span("nightly job")["posthog.group.ambiguous"] == ("organization",)
 
 
@@ -117,7 +115,7 @@ def test_one_ambiguous_group_type_leaves_the_other_alone(signals: Signals) -> No
             pass
         with organization("org_1"), group("workspace", "w_2"):
             pass
-        assert groups_of_span(span.get_span_context().span_id) == {"organization": "org_1"}
+        assert groups_of_span(span) == {"organization": "org_1"}
     assert signals.span("entry")["posthog.group.ambiguous"] == ("workspace",)
 
 

@@ -116,13 +116,15 @@ def current_scope(context: Context | None = None) -> Scope:
     """What is put in ``context``, or in the current one."""
     if context is None:
         context = get_current()
-    scope = _pile(context)
+    scope = context.get(_SCOPE)
+    if type(scope) is not Scope:
+        scope = EMPTY
     return _with_inbound(scope, context) if _trust else scope
 
 
 def _pile(context: Context) -> Scope:
     scope = context.get(_SCOPE)
-    return scope if isinstance(scope, Scope) else EMPTY
+    return scope if type(scope) is Scope else EMPTY
 
 
 def _with_inbound(scope: Scope, context: Context) -> Scope:

@@ -25,18 +25,17 @@ def mark_entry_span(span: Span, stamp: Stamp) -> None:
     if not span.is_recording() or not _is_local_entry(span):
         return
     present = cast("Mapping[str, object]", getattr(span, "attributes", None) or {})
-    span_id = span.get_span_context().span_id
-    keys = keys_on(span_id)
+    keys = keys_on(span)
     earlier = keys.get(stamp.type)
     if earlier is None:
         if stamp.conflicts.isdisjoint(present):
             span.set_attributes(Scope.of(stamp).attributes_beside(present))
-            remember(span_id, {**keys, stamp.type: stamp.key})
+            remember(span, {**keys, stamp.type: stamp.key})
     elif earlier == stamp.key:
         if _is_ours(present, stamp, earlier):
             span.set_attributes({k: v for k, v in stamp.attributes.items() if k not in present})
     elif earlier != AMBIGUOUS and _is_ours(present, stamp, earlier):
-        remember(span_id, {**keys, stamp.type: AMBIGUOUS})
+        remember(span, {**keys, stamp.type: AMBIGUOUS})
         if stamp.type == USER:
             span.set_attribute(USER_ID, "")  # not one user; an attribute can't be taken away
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk._logs import LogRecordProcessor
@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace import SpanProcessor
 
 from ..clock import SystemClock
 from ..context.blocks import configure, current_scope
-from ..context.stamps import forget, keep, remember
+from ..context.stamps import noted_on, remember
 from ..diagnostics.quiet_log import QuietLog
 from ..settings.group_types import rules
 from ..settings.sources import DEFAULT, resolve
@@ -21,12 +21,15 @@ from ..settings.sources import DEFAULT, resolve
 if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.sdk._logs import ReadWriteLogRecord
-    from opentelemetry.sdk.trace import ReadableSpan, Span
+    from opentelemetry.sdk.trace import Span
     from opentelemetry.util.types import AttributeValue
 
     from ..context.scope import Scope
 
 logger = logging.getLogger("opentelemetry.exporter.posthog")
+
+_KEPT_IN_A_DICT: Final = type(getattr(BoundedAttributes(), "_dict", None)) is dict
+"""Does this SDK keep attributes as the one that this was written for?"""
 
 
 class PostHogGroupProcessor(SpanProcessor, LogRecordProcessor):
@@ -96,16 +99,6 @@ class PostHogGroupProcessor(SpanProcessor, LogRecordProcessor):
         except Exception as error:  # noqa: BLE001 - what is raised here reaches the application
             self._failed("span", error)
 
-    def on_end(self, span: ReadableSpan) -> None:
-        """Keep the groups of a span whose own attributes may have been evicted; forget all others."""
-        try:
-            context = span.context
-            keys = forget(context.span_id) if context is not None else None
-            if context is not None and keys is not None and span.dropped_attributes:
-                keep(context.span_id, keys)
-        except Exception as error:  # noqa: BLE001 - what is raised here reaches the application
-            self._failed("span", error)
-
     def on_emit(self, log_record: ReadWriteLogRecord) -> None:
         """Stamp a log record that is emitted inside a block."""
         try:
@@ -140,42 +133,34 @@ class PostHogGroupProcessor(SpanProcessor, LogRecordProcessor):
         self._open = False
 
 
-def _stamp_span(span: Span, scope: Scope) -> None:
+def _stamp_span(span: Any, scope: Scope) -> None:
+    try:
+        own = span._attributes if _KEPT_IN_A_DICT else None
+    except AttributeError:
+        own = None
     # The public property wraps the attributes anew each time, and asking the wrapper costs 1.5 us.
-    own: object = getattr(span, "_attributes", None)
-    values = dict_in(own)
-    present = dict(span.attributes or {}) if values is None else values
+    present = own._dict if type(own) is BoundedAttributes else dict(span.attributes or {})
     attributes, keys = scope.attributes, scope.keys
     if not scope.conflicts.isdisjoint(present):
         attributes = scope.attributes_beside(present)
         keys = {stamp.type: stamp.key for stamp in scope.stamps_beside(present)}
-    if attributes:
-        if values is None or not _fitted_in(own, values, attributes):
-            span.set_attributes(attributes)
-        remember(span.get_span_context().span_id, keys)
+        if not attributes:
+            return
+    if not write_clean(own, attributes):
+        span.set_attributes(attributes)
+    if not noted_on(own, keys):
+        remember(span, keys)
 
 
-def dict_in(bounded: object) -> dict[str, AttributeValue] | None:
-    """The dict inside a signal's attributes; None where this SDK keeps them differently or cuts values."""
-    if type(bounded) is not BoundedAttributes or bounded.max_value_len is not None:
-        return None
-    values: dict[str, AttributeValue] | None = getattr(bounded, "_dict", None)
-    return values if type(values) is dict else None
-
-
-def write_clean(bounded: object, attributes: Mapping[str, AttributeValue]) -> bool:
+def write_clean(bounded: Any, attributes: Mapping[str, AttributeValue]) -> bool:
     """Write attributes whose values need no check straight into a signal that nobody else has yet.
 
     The SDK's own way converts and checks every value, which costs three times as much as everything else in
     ``on_start``. False, and nothing written, where its limits apply or this SDK keeps attributes differently.
     """
-    values = dict_in(bounded)
-    return values is not None and _fitted_in(bounded, values, attributes)
-
-
-def _fitted_in(
-    bounded: Any, values: dict[str, AttributeValue], attributes: Mapping[str, AttributeValue]
-) -> bool:
+    if not _KEPT_IN_A_DICT or type(bounded) is not BoundedAttributes or bounded.max_value_len is not None:
+        return False
+    values: dict[str, AttributeValue] = bounded._dict
     if bounded.maxlen is not None and len(values) + len(attributes) > bounded.maxlen:
         return False
     values.update(attributes)

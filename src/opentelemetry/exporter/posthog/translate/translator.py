@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from ..model import Capture, Observation
     from ..settings.model import Settings
 
-Stamps: TypeAlias = Callable[[int], "Mapping[str, str] | None"]
-"""span id → the groups that our processor noted when the span started."""
+Stamps: TypeAlias = Callable[["ReadableSpan"], "Mapping[str, str] | None"]
+"""span → the groups that we noted when we put them on it."""
 
 LengthLimit: TypeAlias = Callable[["ReadableSpan"], "int | None"]
 """span → the SDK's limit for the length of its text values, in characters; None without one."""
@@ -255,8 +255,7 @@ class Translator:
 
     def _recovered(self, span: ReadableSpan, attributes: dict[str, object], found: Found) -> Found:
         """The SDK's limits took a group away or cut its key; our processor may have noted it."""
-        context = span.context
-        noted = self._stamps(context.span_id) if self._stamps is not None and context is not None else None
+        noted = self._stamps(span) if self._stamps is not None else None
         if not noted:
             return found
         whole = self._finder.with_remembered(found, attributes, noted)
