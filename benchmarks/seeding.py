@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from opentelemetry.exporter.posthog.groups.group_ledger import GroupLedger
 from opentelemetry.exporter.posthog.groups.known import Settled, moment_of_observation
 from opentelemetry.exporter.posthog.groups.memory import MemoryStore
-from opentelemetry.exporter.posthog.groups.redis import RedisStore, _shard
+from opentelemetry.exporter.posthog.groups.redis import RedisStore, shard_of
 from opentelemetry.exporter.posthog.groups.redis_values import id_of
 from opentelemetry.exporter.posthog.groups.sqlite import SqliteStore
 from opentelemetry.exporter.posthog.groups.stamp import (
@@ -87,7 +87,7 @@ def _into_redis(store: RedisStore, rows: Rows) -> None:
     client: Any = Redis
     with client.from_url(store._server._url) as connected, connected.pipeline(transaction=False) as pipe:
         for group, state in rows:
-            pipe.hset(store._key(_shard(group), group), mapping=dict(_fields(group, state)))
+            pipe.hset(store._key(shard_of(group), group), mapping=dict(_fields(group, state)))
         pipe.execute()
 
 
