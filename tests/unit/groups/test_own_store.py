@@ -89,7 +89,7 @@ def test_a_value_that_never_changes_is_sent_again_about_once_a_month() -> None:
             sent.append(hour / 24)
         desk.clock.advance(4 * 3600.0)
     assert 3 <= len(sent) <= 4
-    assert all(24 <= later - former <= 37 for former, later in pairwise(sent))
+    assert all(24 <= later - former <= 38 for former, later in pairwise(sent))
 
 
 def test_where_memory_is_full_who_is_seen_stays_and_who_is_not_is_forgotten() -> None:

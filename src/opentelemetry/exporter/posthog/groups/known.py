@@ -41,7 +41,7 @@ assert MAX_SHAPES <= _NAMES + 1
 
 
 # Windows in powers of two nanoseconds of event time, and how full Known may be for the wide one.
-_WIDE: Final = 44  # 5 hours: a million groups then cost half a percent of a core
+_WIDE: Final = 47  # 39 hours: seven groups a second of a million
 _NARROW: Final = 35  # 34 seconds: somebody is about to be forgotten, it should be the right one
 _ROOMY: Final = 7 / 8
 
