@@ -311,8 +311,8 @@ def _exporters(
     for _ in range(2):
         shared.hold()
     return (
-        BookedLogExporter(Intake(shared, logs, counts=diagnostics), book),
-        BookedSpanExporter(Intake(shared, spans, counts=diagnostics), book),
+        BookedLogExporter(Intake(shared, logs.signal, lambda _: logs, counts=diagnostics), book),
+        BookedSpanExporter(Intake(shared, spans.signal, lambda _: spans, counts=diagnostics), book),
     )
 
 

@@ -57,6 +57,17 @@ def test_naming_an_organization_loads_neither_sdk_nor_http() -> None:
     assert loaded_by("from opentelemetry.exporter.posthog import organization, group, user") == set()
 
 
+def test_making_the_exporters_loads_nothing_that_only_an_export_needs() -> None:
+    loaded = modules_after(
+        "from opentelemetry.exporter.posthog import PostHogSpanExporter, PostHogLogExporter\n"
+        "PostHogSpanExporter(api_key='phc_x'), PostHogLogExporter(api_key='phc_x')"
+    )
+    ours = {name.removeprefix("opentelemetry.exporter.posthog.").split(".")[0] for name in loaded}
+    assert (
+        ours & {"translate", "wire", "delivery", "groups", "pipeline", "assembly", "httpx", "orjson"} == set()
+    )
+
+
 def test_importing_the_exporters_loads_no_http_no_store_and_no_test_tool() -> None:
     code = "from opentelemetry.exporter.posthog import PostHogSpanExporter, PostHogLogExporter"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from opentelemetry.exporter.posthog.diagnostics import Diagnostics
 from opentelemetry.exporter.posthog.errors import ForeignStateError
 from opentelemetry.exporter.posthog.runtime import SharedPipeline, share
 from opentelemetry.exporter.posthog.testing import PostHogDouble
+from opentelemetry.exporter.posthog.translate.plans import GroupNames
 
 
 def shared_pipeline(**options: Any) -> SharedPipeline:
@@ -93,3 +95,33 @@ def _source() -> Any:
     from opentelemetry.exporter.posthog.sdk.intake import log_source
 
     return log_source(some_settings())
+
+
+def test_a_fork_waits_until_what_an_exporter_imports_is_there() -> None:
+    shared, importing, imported, forked = shared_pipeline(), Event(), Event(), Event()
+
+    def make(_: GroupNames) -> str:
+        importing.set()
+        assert imported.wait(10)
+        return "source"
+
+    def fork() -> None:
+        shared.before_fork()
+        forked.set()
+        shared.after_fork_in_parent()
+
+    exporter = Thread(target=shared.prepare, args=(make,))
+    exporter.start()
+    assert importing.wait(10)
+    forking = Thread(target=fork)
+    forking.start()
+    assert not forked.is_set()
+    imported.set()
+    assert forked.wait(10)
+    exporter.join()
+    forking.join()
+
+
+def test_both_translators_of_a_project_know_the_same_property_names() -> None:
+    shared = shared_pipeline()
+    assert shared.prepare(lambda names: names) is shared.prepare(lambda names: names)

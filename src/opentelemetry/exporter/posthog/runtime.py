@@ -24,15 +24,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from .errors import PostHogExporterError
 from .reasons import Reason
-from .translate.plans import GroupNames
 
 if TYPE_CHECKING:
     from .diagnostics import Diagnostics, Stats
     from .pipeline import Pipeline
     from .settings.model import Settings
     from .source import Source
+    from .translate.plans import GroupNames
 
 SignalT = TypeVar("SignalT")
+T = TypeVar("T")
 
 TRANSLATION_OPTIONS = frozenset(
     {
@@ -53,7 +54,7 @@ class SharedPipeline:
     def __init__(self, settings: Settings, diagnostics: Diagnostics, assemble: Assemble) -> None:
         self.settings = settings
         self.diagnostics = diagnostics
-        self.group_names = GroupNames()
+        self._group_names: GroupNames | None = None
         self._assemble = assemble
         self._reset()
 
@@ -87,6 +88,22 @@ class SharedPipeline:
             pipeline.shutdown(timeout)
 
     # -- work ---------------------------------------------------------------------------------------
+
+    @property
+    def group_names(self) -> GroupNames:
+        """The names of group properties seen so far, for all translators of this project."""
+        if self._group_names is None:
+            from .translate.plans import GroupNames  # not at the application's start
+
+            self._group_names = GroupNames()
+        return self._group_names
+
+    def prepare(self, make: Callable[[GroupNames], T]) -> T:
+        """Let ``make`` build what needs imports. A fork waits: half an import could never be made whole."""
+        if self._pid != os.getpid():
+            self.after_fork_in_child()
+        with self._lock:
+            return make(self.group_names)
 
     def export(self, source: Source[SignalT], batch: Sequence[SignalT]) -> bool:
         pipeline = self._open()

@@ -4,6 +4,9 @@ Under zero-code set-up an exception from an exporter's constructor ends *all* te
 other exporters and instrumentations included. So nothing here raises for configuration: one ERROR lists
 every problem, and where the key, the host, the groups or the privacy policy can't be used the exporter is
 inert, which means that it counts and does nothing else.
+
+Translation and everything behind it is imported at the first batch, on the thread that exports and before the
+export's deadline begins: the application's start pays for the settings only.
 """
 
 from __future__ import annotations
@@ -13,10 +16,10 @@ import os
 import random
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from ..assembly import assemble
 from ..clock import SystemClock
 from ..context.blocks import configure
 from ..context.stamps import groups_of_span
@@ -28,7 +31,6 @@ from ..settings.addresses import is_this_machine
 from ..settings.model import CaptureMode, Compression
 from ..settings.surroundings import ThisMachine, resolve_here
 from ..source import Source
-from ..translate.translator import Translator
 from ..version import __version__
 from .attribute_limits import text_limit
 from .describing import log_describer, span_describer
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk._logs import ReadableLogRecord
     from opentelemetry.sdk.trace import ReadableSpan
 
+    from ..pipeline import Pipeline
     from ..settings.model import Settings
     from ..translate.plans import GroupNames
     from ..translate.translator import Translation
@@ -62,10 +65,17 @@ class Intake(Generic[SignalT]):
     """Takes one exporter's batches. All methods are safe from many threads and never raise for a user."""
 
     def __init__(
-        self, shared: SharedPipeline | None, source: Source[SignalT], *, counts: Diagnostics
+        self,
+        shared: SharedPipeline | None,
+        signal: str,
+        make_source: Callable[[GroupNames], Source[SignalT]],
+        *,
+        counts: Diagnostics,
     ) -> None:
         self._shared = shared
-        self._source = source
+        self._signal = signal
+        self._make_source = make_source
+        self._source: Source[SignalT] | None = None  # until the first batch: translation is imported then
         self._counts = counts
         self._lock = threading.Lock()  # guards _open
         self._open = True
@@ -77,10 +87,12 @@ class Intake(Generic[SignalT]):
             self._turn_away(len(batch), Reason.INERT)
             return False
         if not self._open:
-            shared.turn_away(self._source.signal, len(batch), Reason.SHUT_DOWN)
+            shared.turn_away(self._signal, len(batch), Reason.SHUT_DOWN)
             return False
         try:
-            with self._counts.exporting(self._source.signal, len(batch)):
+            if self._source is None:
+                self._source = shared.prepare(self._make_source)
+            with self._counts.exporting(self._signal, len(batch)):
                 return shared.export(self._source, batch)
         except BaseException as error:
             # An exception, SystemExit included, would kill the batch processor's worker for good. Only on the
@@ -116,7 +128,7 @@ class Intake(Generic[SignalT]):
         return self._counts.snapshot()
 
     def _turn_away(self, count: int, reason: Reason) -> None:
-        self._counts.received(self._source.signal, count)
+        self._counts.received(self._signal, count)
         self._counts.not_selected(reason, count)
 
 
@@ -126,17 +138,13 @@ class Intake(Generic[SignalT]):
 def intake_for_spans(options: Mapping[str, object]) -> Intake[ReadableSpan]:
     """Configure a span exporter from keywords, environment and defaults."""
     settings, shared, counts = _configure(options)
-    return Intake(shared, span_source(settings, _names_of(shared)), counts=counts)
+    return Intake(shared, SPAN, partial(span_source, settings), counts=counts)
 
 
 def intake_for_logs(options: Mapping[str, object]) -> Intake[ReadableLogRecord]:
     """Configure a log exporter from keywords, environment and defaults."""
     settings, shared, counts = _configure(options)
-    return Intake(shared, log_source(settings, _names_of(shared)), counts=counts)
-
-
-def _names_of(shared: SharedPipeline | None) -> GroupNames | None:
-    return None if shared is None else shared.group_names
+    return Intake(shared, LOG, partial(log_source, settings), counts=counts)
 
 
 def span_source(settings: Settings | None, names: GroupNames | None = None) -> Source[ReadableSpan]:
@@ -146,6 +154,8 @@ def span_source(settings: Settings | None, names: GroupNames | None = None) -> S
     """
     if settings is None:
         return Source(SPAN, _nothing)
+    from ..translate.translator import Translator
+
     translator = Translator(
         settings, stamps=groups_of_span, length_limit=text_limit, events_of=events_of, names=names
     )
@@ -166,6 +176,8 @@ def log_source(settings: Settings | None, names: GroupNames | None = None) -> So
     """
     if settings is None:
         return Source(LOG, _nothing)
+    from ..translate.translator import Translator
+
     translator, bits = Translator(settings, names=names), random.SystemRandom().getrandbits
 
     def translated(record: ReadableLogRecord) -> Translation:
@@ -218,7 +230,13 @@ def _shared_pipeline(settings: Settings) -> SharedPipeline:
     diagnostics = Diagnostics(clock=SystemClock())
     if os.environ.get(INTERNAL_METRICS, "").strip().lower() == "true":
         diagnostics.measure(settings.host)
-    return SharedPipeline(settings, diagnostics, assemble)
+    return SharedPipeline(settings, diagnostics, _assembled)
+
+
+def _assembled(settings: Settings, diagnostics: Diagnostics) -> Pipeline:
+    from ..assembly import assemble
+
+    return assemble(settings, diagnostics)
 
 
 def start_line(settings: Settings) -> str:

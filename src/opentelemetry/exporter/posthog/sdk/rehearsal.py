@@ -87,8 +87,8 @@ def rehearse(
     for _ in range(2):
         shared.hold()
     return Rehearsal(
-        RehearsalSpanExporter(Intake(shared, spans, counts=diagnostics), exported),
-        RehearsalLogExporter(Intake(shared, logs, counts=diagnostics), exported),
+        RehearsalSpanExporter(Intake(shared, spans.signal, lambda _: spans, counts=diagnostics), exported),
+        RehearsalLogExporter(Intake(shared, logs.signal, lambda _: logs, counts=diagnostics), exported),
         shared,
         settings,
     )
