@@ -177,6 +177,7 @@ class Judge:
             del self._settled[known]
 
     def refused(self, group: Group, properties: Mapping[str, Any]) -> None:
+        self._refused.add((Key(group, PRESENCE), ""))  # an update may say no more than that the group exists
         self._refused |= {(Key(group, name), canonical_json(v)) for name, v in properties.items()}
 
     def lost(self, under_way: set[Group]) -> None:

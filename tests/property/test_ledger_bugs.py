@@ -49,6 +49,14 @@ def test_a_story_ends_well(story: Story, kind: str, request: pytest.FixtureReque
         world.close()
 
 
+def test_a_group_that_posthog_refused_without_properties_is_not_missing() -> None:
+    with plain_bench() as bench:
+        world = World(bench)
+        world.deliver(*world.see(0, 1), "400")
+        world.end_well()
+        world.close()
+
+
 @pytest.mark.parametrize("story", [pytest.param(story, id=name) for name, story in STORIES.items()])
 def test_its_bug_is_found(story: Story, tmp_path: Path) -> None:
     assert story.bug != Bug()
