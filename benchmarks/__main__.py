@@ -55,6 +55,7 @@ TOPICS = (
     Topic("signals", "A signal before anything leaves"),
     Topic("ledger_check", "The ledger in memory"),
     Topic("durability", "Writing ahead, and requests"),
+    Topic("held", "Memory and disk of a record that waits"),
     Topic("imports", "Import"),
     Topic("stores", "Ledgers in SQLite and Redis"),
     Topic("flow", "A whole process"),

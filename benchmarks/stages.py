@@ -95,7 +95,7 @@ def _loaded(wire: V1Wire, envelopes: Any) -> list[bytes]:
     trip.load(trip.sound(), wire, created_ns=0, due=0.0)
     parcel = trip.next()
     assert parcel is not None
-    return parcel.events
+    return trip.events_of(parcel)
 
 
 def _request(wire: V1Wire, events: Any, content: bytes | None = None) -> Any:

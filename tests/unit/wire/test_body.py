@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import tracemalloc
 from collections.abc import Callable
 from datetime import datetime
 from enum import Enum
@@ -140,3 +141,18 @@ def test_zstd_can_be_undone_by_any_reader() -> None:
     codec = zstd()
     assert codec is not None
     assert zstandard.ZstdDecompressor().decompress(codec.compress(b"abc" * 99)) == b"abc" * 99
+
+
+@pytest.mark.fast
+def test_a_zstd_body_that_is_kept_holds_no_more_than_its_bytes() -> None:
+    codec = zstd()
+    assert codec is not None
+    content = b'{"plan":"pro"}' * 100_000
+    codec.compress(content)
+    tracemalloc.start()
+    try:
+        body = codec.compress(content)
+        held = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert held < len(body) + 10_000

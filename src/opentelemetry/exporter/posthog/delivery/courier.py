@@ -135,7 +135,7 @@ class Courier:
         started = self._clock.monotonic()
         parcel.attempt += 1
         request = parcel.wire.request(
-            parcel.events,
+            trip.events_of(parcel),
             attempt=parcel.attempt,
             request_id=parcel.request_id,
             created_ns=parcel.created_ns,

@@ -32,7 +32,7 @@ class Parcel:
 
     wire: Wire
     members: list[int]  # positions among the delivery's envelopes
-    events: list[bytes] = field(repr=False)
+    events: list[bytes] | None = field(repr=False)  # None once they are in ``body``, which is a tenth of them
     request_id: str
     created_ns: int
     due: float  # monotonic; no attempt before
@@ -43,10 +43,8 @@ class Parcel:
     def keep_only(self, positions: Sequence[int]) -> None:
         """Keep only these members for the next attempt."""
         if len(positions) < len(self.members):
-            wanted = set(positions)
-            pairs = [pair for pair in zip(self.members, self.events, strict=True) if pair[0] in wanted]
-            self.members, self.events = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-            self.body = None
+            self.members = list(positions)
+            self.events = self.body = None
 
 
 class Trip:
@@ -107,13 +105,18 @@ class Trip:
         """Two parcels of half the events each: new requests, so with new ids."""
         middle = (len(parcel.members) + 1) // 2
         for half in (slice(None, middle), slice(middle, None)):
-            self.put(
-                Parcel(
-                    parcel.wire, parcel.members[half], parcel.events[half], self._new_id(), created_ns, due
-                )
-            )
+            self.put(Parcel(parcel.wire, parcel.members[half], None, self._new_id(), created_ns, due))
 
     # -- under way ----------------------------------------------------------------------------------
+
+    def events_of(self, parcel: Parcel) -> list[bytes]:
+        """What is to be joined into the parcel's body; nothing if it has one. They are not kept beside it."""
+        if parcel.body is not None:
+            return []
+        events, parcel.events = parcel.events, None
+        if events is None:
+            events = parcel.wire.events([self.envelopes[position] for position in parcel.members])
+        return events
 
     def put(self, parcel: Parcel) -> None:
         self._age += 1

@@ -164,6 +164,6 @@ def zstd() -> Codec | None:
 
     def compress(body: bytes) -> bytes:
         compressed: bytes = zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress(body)  # not safe to share
-        return compressed
+        return bytes(memoryview(compressed))  # zstandard's own object holds a buffer as long as the body
 
     return Codec("zstd", compress)
