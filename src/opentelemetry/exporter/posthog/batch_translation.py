@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from .reasons import Reason
 from .tallies import counted
 from .translate.announcements import announcement
+from .translate.translator import NOT_AN_ENTRY
 
 if TYPE_CHECKING:
     from .diagnostics import Diagnostics
@@ -48,6 +49,7 @@ class BatchTranslation:
         observations: list[Observation] = []
         made: list[str] = []
         gone: list[Reason] = []
+        dull = 0
         seen: set[str] = set()
         captures: list[Capture] = []
         for start in range(0, len(batch), TOGETHER):
@@ -58,7 +60,9 @@ class BatchTranslation:
             if look is not None:
                 _show(look, signals, results)
             captures = []
-            for result in results:
+            speaking = [result for result in results if result is not NOT_AN_ENTRY]
+            dull += len(results) - len(speaking)
+            for result in speaking:
                 if result is None:
                     gone.append(Reason.TRANSLATION_ERROR)
                     continue
@@ -77,6 +81,8 @@ class BatchTranslation:
             events.extend(envelopes)
             if len(envelopes) < len(captures):
                 self._diagnostics.dropped(Reason.INVALID, len(captures) - len(envelopes))
+        if dull:
+            self._diagnostics.let_go(Reason.NOT_AN_ENTRY, dull)
         for reason, count in counted(gone):
             self._diagnostics.let_go(reason, count)
         self._diagnostics.made(made)

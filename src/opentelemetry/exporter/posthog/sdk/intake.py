@@ -34,7 +34,7 @@ from ..source import Source
 from ..version import __version__
 from .attribute_limits import text_limit
 from .describing import log_describer, span_describer
-from .span_events import events_of
+from .span_fields import events_of, looks_of
 
 if TYPE_CHECKING:
     from opentelemetry.sdk._logs import ReadableLogRecord
@@ -157,7 +157,12 @@ def span_source(settings: Settings | None, names: GroupNames | None = None) -> S
     from ..translate.translator import Translator
 
     translator = Translator(
-        settings, stamps=groups_of_span, length_limit=text_limit, events_of=events_of, names=names
+        settings,
+        stamps=groups_of_span,
+        length_limit=text_limit,
+        looks_of=looks_of,
+        events_of=events_of,
+        names=names,
     )
 
     def translated(span: ReadableSpan) -> Translation:

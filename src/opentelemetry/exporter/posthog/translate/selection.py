@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .constants import Scope
     from .groups import Found
     from .shapes import Shape
+    from .signals import Look
 
 Verdict: TypeAlias = str | Reason
 """The capture's name, or why there is none."""
@@ -229,21 +230,21 @@ class SpanSelector(_Selector):
         groups = (rule.attribute for rule in settings.groups)
         self._spoken_for = frozenset({control.EVENT, control.CAPTURE, *groups})
 
-    def are_dull(self, spans: Sequence[ReadableSpan]) -> list[bool]:
+    def are_dull(self, looks: Sequence[Look]) -> list[bool]:
         """Is it plain that a span is no entry and that nothing on it speaks for it?
 
         True for four of five spans of a service, for which :meth:`verdict` would say NOT_AN_ENTRY after
         several times the work.
         """
         if not self._short:
-            return [False] * len(spans)
-        says_nothing = self._spoken_for.isdisjoint
+            return [False] * len(looks)
+        spoken_for = self._spoken_for
         return [
-            (kind := span.kind) is not _SERVER
+            kind is not _SERVER
             and kind is not _CONSUMER
-            and (kind is not _INTERNAL or has_local_parent(span))
-            and says_nothing(span.attributes or ())
-            for span in spans
+            and (kind is not _INTERNAL or (parent is not None and not parent.is_remote))
+            and attributes.keys().isdisjoint(spoken_for)
+            for kind, parent, _, attributes in looks
         ]
 
     def verdict(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import Event, ReadableSpan
+    from opentelemetry.trace import SpanContext, SpanKind
 
     from ..model import Capture, JsonValue, Observation
     from .constants import Origin, Scope
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 
 MakeUuid: TypeAlias = Callable[[str, "Subject"], str]
 """The uuid of a signal without an idempotency key: of its event name and itself."""
+
+Look: TypeAlias = "tuple[SpanKind, SpanContext | None, object, Mapping[str, object]]"
+"""Kind, parent, scope and attributes of a span."""
+
+LooksOf: TypeAlias = Callable[["Sequence[ReadableSpan]"], "list[Look]"]
 
 EventsOf: TypeAlias = Callable[["ReadableSpan"], "Sequence[Event]"]
 """The events of a span, of which the SDK itself makes a copy even where there is none."""
@@ -65,6 +71,11 @@ class Subject:
     # translated
     capture: Capture | None
     observations: tuple[Observation, ...]
+
+
+def looks_in_public(spans: Sequence[ReadableSpan]) -> list[Look]:
+    """As any SDK gives them."""
+    return [(span.kind, span.parent, span.instrumentation_scope, span.attributes or {}) for span in spans]
 
 
 def copied(attributes: Any) -> dict[str, object]:

@@ -31,7 +31,7 @@ from .plans import GroupNames, Planner
 from .privacy import OMITTED, Privacy
 from .properties import Converter
 from .selection import LogSelector, SpanSelector, Step, Trail, http_status
-from .signals import EventsOf, MakeUuid, Subject, copied
+from .signals import EventsOf, LooksOf, MakeUuid, Subject, copied, looks_in_public
 
 if TYPE_CHECKING:
     from opentelemetry.sdk._logs import ReadableLogRecord
@@ -58,7 +58,8 @@ class Translation(NamedTuple):
 _ALONE: Final = {id(reason): Translation(None, (), reason) for reason in Reason}
 """Most signals come to one of these. By identity: hashing an enum's member runs Python code."""
 
-_NOT_AN_ENTRY: Final = _ALONE[id(Reason.NOT_AN_ENTRY)]
+NOT_AN_ENTRY: Final = _ALONE[id(Reason.NOT_AN_ENTRY)]
+"""What most spans of a service come to."""
 
 _NO_GROUP_BUT_RESOURCE: Final = Translation(None, (), Reason.NO_GROUP, (notes.RESOURCE_GROUP_UNUSED,))
 
@@ -68,8 +69,9 @@ _SERVER: Final = SpanKind.SERVER  # before Python 3.12 a look at the enum costs 
 class Translator:
     """Translates under fixed settings. Safe from many threads.
 
-    ``stamps``, ``length_limit`` and ``events_of`` are what only the SDK's side knows; ``names`` is shared by
-    the translators of one project, so that the bound on property names holds for both kinds of signal.
+    ``stamps`` and ``length_limit`` are what only the SDK's side knows, ``looks_of`` and ``events_of`` what it
+    knows by a shorter way. ``names`` is shared by the translators of one project, so that the bound on
+    property names holds for both kinds of signal.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Translator:
         *,
         stamps: Stamps | None = None,
         length_limit: LengthLimit = lambda span: None,
+        looks_of: LooksOf = looks_in_public,
         events_of: EventsOf = lambda span: span.events,
         names: GroupNames | None = None,
     ) -> None:
@@ -87,6 +90,7 @@ class Translator:
         self._shape_of = self._planner.shapes.of
         self._stamps = stamps
         self._length_limit = length_limit
+        self._looks_of = looks_of
         self._events_of = events_of
         self._finder = GroupFinder(settings.groups)
         self._groups_from_resource = settings.groups_from_resource
@@ -109,16 +113,18 @@ class Translator:
 
     def spans(self, batch: Sequence[ReadableSpan], *, now_ns: int) -> list[Translation]:
         """Translate some spans together; raises if one of them can't be read."""
-        scope_of_ = self._scopes.get
+        scope_of_, looks = self._scopes.get, self._looks_of(batch)
         answers = [
-            _NOT_AN_ENTRY if dull and not scope_of_(span.instrumentation_scope).own else None
-            for span, dull in zip(batch, self._spans.are_dull(batch), strict=True)
+            NOT_AN_ENTRY if dull and not scope_of_(look[2]).own else None
+            for look, dull in zip(looks, self._spans.are_dull(looks), strict=True)
         ]
         subjects = [
-            self._begun(span, span.kind, span.attributes)
-            for span, answer in zip(batch, answers, strict=True)
+            self._begun(span, kind, scope, attributes)
+            for span, (kind, _, scope, attributes), answer in zip(batch, looks, answers, strict=True)
             if answer is None
         ]
+        if not subjects:
+            return [NOT_AN_ENTRY] * len(batch)
         found = iter(
             self._translated(
                 subjects,
@@ -144,7 +150,10 @@ class Translator:
         def make_uuid(event: str, subject: Subject) -> str:
             return uuid7(subject.time_ns, random_bits(RANDOM_BITS))
 
-        subjects = [self._begun(record, None, record.log_record.attributes) for record in batch]
+        subjects = [
+            self._begun(record, None, record.instrumentation_scope, record.log_record.attributes)
+            for record in batch
+        ]
         return self._translated(
             subjects,
             self._decide_log,
@@ -159,10 +168,10 @@ class Translator:
         """
         trail: list[Step] = []
         if isinstance(signal, ReadableSpan):
-            subject = self._begun(signal, signal.kind, signal.attributes)
+            subject = self._begun(signal, signal.kind, signal.instrumentation_scope, signal.attributes)
             self._decide_span(subject, trail)
         else:
-            subject = self._begun(signal, None, signal.log_record.attributes)
+            subject = self._begun(signal, None, signal.instrumentation_scope, signal.log_record.attributes)
             self._decide_log(subject, trail)
         attributes, shape, verdict, found = (
             subject.attributes,
@@ -187,11 +196,15 @@ class Translator:
     # -- deciding -----------------------------------------------------------------------------------------
 
     def _begun(
-        self, signal: ReadableSpan | ReadableLogRecord, kind: SpanKind | None, attributes: object
+        self,
+        signal: ReadableSpan | ReadableLogRecord,
+        kind: SpanKind | None,
+        scope: object,
+        attributes: object,
     ) -> Subject:
         subject = Subject()
         subject.signal, subject.kind = signal, kind
-        subject.scope = self._scopes.get(signal.instrumentation_scope)
+        subject.scope = self._scopes.get(scope)
         subject.attributes = copy = copied(attributes)
         subject.shape = self._shape_of(copy)
         return subject
