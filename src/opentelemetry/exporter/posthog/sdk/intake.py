@@ -34,7 +34,6 @@ from ..source import Source
 from ..version import __version__
 from .attribute_limits import text_limit
 from .describing import log_describer, span_describer
-from .span_fields import events_of, looks_of
 
 if TYPE_CHECKING:
     from opentelemetry.sdk._logs import ReadableLogRecord
@@ -155,6 +154,7 @@ def span_source(settings: Settings | None, names: GroupNames | None = None) -> S
     if settings is None:
         return Source(SPAN, _nothing)
     from ..translate.translator import Translator
+    from .span_fields import events_of, looks_of
 
     translator = Translator(
         settings,
