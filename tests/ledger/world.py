@@ -475,6 +475,7 @@ class World:
         self.judge.counts["takeovers"] += len(one.holdings)
         self.judge.excused |= {holding.update.group for holding in one.holdings if holding.late}
         if not self.bench.one_process:
+            self.judge.counts["lost settles"] += len(one.ledger._endings)  # the store was down, now they die
             self.judge.died(one.number)
         self._close(one)
         self.workers[worker] = self._worker()
