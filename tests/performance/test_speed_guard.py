@@ -20,10 +20,10 @@ from benchmarks.sink import Sink, running_sink
 
 from opentelemetry.exporter.posthog import PostHogSpanExporter
 
-EXPORT_LIMIT = 10.5
+EXPORT_LIMIT = 8.5
 """Times the floor, for a span from record to acknowledged event, with orjson and zstd."""
 
-LET_GO_LIMIT = 0.8
+LET_GO_LIMIT = 0.5
 """Times the floor, for a span that becomes no event."""
 
 ROUNDS = 5
