@@ -40,7 +40,7 @@ from opentelemetry.exporter.posthog.testing import PostHogDouble
 from opentelemetry.exporter.posthog.wire.encoding import Encoder
 from opentelemetry.exporter.posthog.wire.legacy import LegacyWire
 from tests.ledger.benches import Bench
-from tests.ledger.judge import Judge, Key, Violation, times_in
+from tests.ledger.judge import Judge, Key, Times, Violation, times_in
 from tests.ledger_kit import OWNER
 from tests.manual_clock import ManualClock
 
@@ -347,11 +347,21 @@ class World:
         updates = one.ledger.observe([observation])
         if self._disk is not None and not one.ledger.is_safe():
             raise Violation("neither the store nor the disk has what was observed")
+        if self._is_on_disk(one, observation):
+            self.judge.wrote(observation)
         if one.ledger.waiting().unsaved:
-            if self._disk is not None:
-                self.judge.wrote(observation)
             self.courier.store_is_down(one, observation, self)
         return self._hold(one, updates, before)
+
+    def _is_on_disk(self, one: Worker, observation: Observation) -> bool:
+        page = None if one.file is None else PocketFile.page(one.file, 0, 1_000)  # whatever bug was planted
+        times = Times(observation.time_ns, observation.seen_ns)
+        return page is not None and any(
+            times_in(entry.stamp) == times
+            for sighting in page.sightings
+            for name, entry in sighting.entries.items()
+            if sighting.group == observation.group and name in observation.properties
+        )
 
     def flush(self, worker: int, *, force: bool = False) -> list[Holding]:
         one = self.workers[worker]
