@@ -256,7 +256,8 @@ def forget(
 ) -> None:
     """Send a group whole when it is seen next, whatever PostHog was known to have.
 
-    For profiles that were changed or deleted at PostHog. Each group costs one update, or two where its values are seen later; no event is touched.
+    For profiles that were changed or deleted at PostHog. Each group costs one update, or two where its values
+    are seen later; no event is touched.
 
     \b
     otel-posthog ledger forget org_42
