@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 from opentelemetry.exporter.posthog.testing import PostHogDouble
+from opentelemetry.exporter.posthog.testing.bodies import unzstd
 from opentelemetry.exporter.posthog.wire.exchange import NoAnswer, Request, Response
 from tests.manual_clock import ManualClock
 
@@ -27,11 +28,19 @@ def answer(status: int, body: object = b"", **headers: str) -> Response:
 OK = answer(200, {"status": "Ok"})
 
 
-def events_of(request: Request) -> list[dict[str, Any]]:
-    body = request.body
-    if dict(request.headers).get("Content-Encoding") == "gzip":
+def content_of(body: bytes, encoding: str | None) -> dict[str, Any]:
+    """The JSON of a request, taken out of its compression."""
+    if encoding == "zstd":
+        body = unzstd(body, 1 << 24)
+    elif encoding == "gzip":
         body = gzip.decompress(body)
-    events: list[dict[str, Any]] = json.loads(body)["batch"]
+    content: dict[str, Any] = json.loads(body)
+    return content
+
+
+def events_of(request: Request) -> list[dict[str, Any]]:
+    content = content_of(request.body, dict(request.headers).get("Content-Encoding"))
+    events: list[dict[str, Any]] = content["batch"]
     return events
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 import os
 import tracemalloc
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from opentelemetry.exporter.posthog.wire.exchange import NoAnswer, Response
 from tests.builders import some_settings
 from tests.manual_clock import ManualClock
 from tests.recordings import BEGIN_NS, SECOND_NS, log_line, organization, record, some_lines, span_line
+from tests.scripted_transport import content_of
 
 NOW_NS = BEGIN_NS + 30 * 86_400 * SECOND_NS
 
@@ -205,7 +205,9 @@ def test_the_pace_is_kept(bench: Bench, tmp_path: Path) -> None:
 
 
 def is_historical(exchange: Exchange) -> bool:
-    return json.loads(gzip.decompress(exchange.request.body)).get("historical_migration") is True
+    request = exchange.request
+    content = content_of(request.body, request.headers.get("content-encoding"))
+    return content.get("historical_migration") is True
 
 
 def test_old_telemetry_is_marked_as_historical(bench: Bench, tmp_path: Path) -> None:
