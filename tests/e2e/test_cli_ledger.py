@@ -189,15 +189,20 @@ def test_a_group_that_was_forgotten_is_sent_again_when_it_is_seen_next(desk: Des
     assert desk.properties()["plan"]["confirmed"]
 
 
-def test_of_a_forgotten_group_whose_value_is_not_kept_nothing_is_said_to_be_sent(
-    redis_server: RedisServer, desk_with: Callable[[str], Desk]
-) -> None:
+def desk_whose_value_is_not_kept(redis_server: RedisServer, desk_with: Callable[[str], Desk]) -> Desk:
     from redis import Redis
 
     desk = desk_with(redis_server.url)
     desk.service_sees(1, plan="team")
     with Redis.from_url(redis_server.url, protocol=2) as client:
-        age(client, 200 * 1_000_000)
+        age(client, 200 * 1_000_000)  # two leases are 140 s
+    return desk
+
+
+def test_of_a_forgotten_group_whose_value_is_not_kept_nothing_is_said_to_be_sent(
+    redis_server: RedisServer, desk_with: Callable[[str], Desk]
+) -> None:
+    desk = desk_whose_value_is_not_kept(redis_server, desk_with)
     desk.run("forget", "org_1")
     known = desk.properties()["plan"]
     assert (known["has_value"], known["state"]) == (False, "forgotten, sent when seen next")
@@ -238,12 +243,7 @@ def test_a_group_that_nobody_saw_is_a_problem_and_not_an_empty_table(desk: Desk)
 def test_once_a_value_is_not_kept_its_digest_is_shown(
     redis_server: RedisServer, desk_with: Callable[[str], Desk]
 ) -> None:
-    from redis import Redis
-
-    desk = desk_with(redis_server.url)
-    desk.service_sees(1, plan="team")
-    with Redis.from_url(redis_server.url, protocol=2) as client:
-        age(client, 200 * 1_000_000)  # two leases are 140 s
+    desk = desk_whose_value_is_not_kept(redis_server, desk_with)
     desk.service_sees(2, plan="team")
     known = desk.properties()["plan"]
     assert (known["value"], known["has_value"], known["confirmed"]) == (None, False, True)

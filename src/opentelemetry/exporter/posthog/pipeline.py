@@ -248,7 +248,7 @@ class Pipeline:
             self._diagnostics.error(
                 "shutdown_error", f"a step of the shutdown ended in {type(error).__name__}"
             )
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:  # noqa: BLE001 - passed on, once all is closed
             return error
         return None
 

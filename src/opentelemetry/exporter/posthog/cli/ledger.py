@@ -115,7 +115,11 @@ def show(
 
 def _waiting(state: GroupState) -> set[str]:
     """Properties that are to be sent or acknowledged, the group itself among them."""
-    return {n for n, known in state.properties.items() if known.dirty and not _is_forgotten(n, known)}
+    return {
+        name
+        for name, known in state.properties.items()
+        if known.dirty and (name == PRESENCE or not _is_forgotten(known))
+    }
 
 
 def _waits(state: GroupState) -> int:
@@ -124,9 +128,9 @@ def _waits(state: GroupState) -> int:
     return len(waiting - {PRESENCE}) or len(waiting)
 
 
-def _is_forgotten(name: str, known: Property) -> bool:
+def _is_forgotten(known: Property) -> bool:
     """Somebody had the ledger forget it after its value was let go: only the next signal can say it again."""
-    return known.have == NEVER and known.value is None and name != PRESENCE
+    return known.have == NEVER and known.value is None
 
 
 def _value(known: Property) -> str:
@@ -141,7 +145,7 @@ def standing(known: Property) -> str:
         return "confirmed"
     if known.have == UNKNOWN:
         return "being sent, or unknown"
-    if known.have == NEVER and known.value is None:
+    if _is_forgotten(known):
         return "forgotten, sent when seen next"
     return "to be sent" if known.have == NEVER else "newer than PostHog's"
 

@@ -116,9 +116,7 @@ def current_scope(context: Context | None = None) -> Scope:
     """What is put in ``context``, or in the current one."""
     if context is None:
         context = get_current()
-    scope = context.get(_SCOPE)
-    if type(scope) is not Scope:
-        scope = EMPTY
+    scope = _pile(context)
     return _with_inbound(scope, context) if _trust else scope
 
 

@@ -85,7 +85,7 @@ class Observer:
             return {}
         pick = profile.pick
         if subject.plain and pick is not None and "" not in (values := pick(subject.properties)):
-            return dict(zip(profile.names, values))  # noqa: B905 - as many, by their making
+            return dict(zip(profile.names, values, strict=True))
         return self._each_said(profile, subject)
 
     def _each_said(self, profile: Profile, subject: Subject) -> dict[str, JsonValue]:
