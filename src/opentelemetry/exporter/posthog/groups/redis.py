@@ -14,13 +14,25 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from zlib import crc32
 
 from ..errors import LedgerError
 from ..model import Group
 from .redis_client import Command, ScriptServer, explained
-from .redis_values import ended, flag, group_of, id_of, noted, observed, seen_of, state_of, text
+from .redis_values import (
+    Said,
+    ended,
+    group_of,
+    id_of,
+    noted,
+    observed,
+    packed,
+    seen_of,
+    state_of,
+    text,
+    unpacked,
+)
 from .state import GroupState, Haste, Settlement, Terms
 from .store import SWEEP_LIMIT, Call, Reply, Seen, Sighting, StoreCounts, StoreTotals, StoreWaiting
 
@@ -59,7 +71,7 @@ class _Part(NamedTuple):
     shard: int
     operation: str
     keys: list[str]
-    arguments: list[str | int]
+    said: list[Said]
 
 
 class RedisStore:
@@ -98,7 +110,7 @@ class RedisStore:
     def observe(
         self, sightings: Sequence[Sighting], call: Call, *, claim: bool = True, haste: Haste = Haste.NONE
     ) -> Reply:
-        head: list[str | int] = [flag(claim), flag(haste is not Haste.NONE)]
+        head: list[Said] = [claim, haste is not Haste.NONE]
         by_group = [(one.group, observed(one)) for one in sightings]
         return self._ask(self._parts("observe", head, by_group), call)
 
@@ -114,16 +126,16 @@ class RedisStore:
         return Reply((), self._now())
 
     def _parts(
-        self, operation: str, head: list[str | int], groups: Iterable[tuple[Group, list[str | int]]]
+        self, operation: str, head: list[Said], groups: Iterable[tuple[Group, list[Said]]]
     ) -> list[_Part]:
         parts: dict[int, list[_Part]] = {}
-        for group, arguments in groups:
+        for group, said in groups:
             shard = shard_of(group)
             mine = parts.setdefault(shard, [])
             if not mine or len(mine[-1].keys) == GROUPS_A_CALL:
                 mine.append(_Part(shard, operation, [], list(head)))
             mine[-1].keys.append(self._key(shard, group))
-            mine[-1].arguments.extend(arguments)
+            mine[-1].said.extend(said)
         return [part for mine in parts.values() for part in mine]
 
     # -- talking to the server ----------------------------------------------------------------------
@@ -145,7 +157,7 @@ class RedisStore:
                 if part.operation != "note":  # nobody need wait because of what only people want to know
                     failure = explained(answer)
                 continue
-            store_now, birth, groups = cast("tuple[bytes, bytes, list[Any]]", answer)
+            store_now, birth, groups = unpacked(answer)
             now = max(now, int(store_now))
             births[part.shard] = int(birth)
             seen.extend(seen_of(group) for group in groups)
@@ -163,11 +175,12 @@ class RedisStore:
             contradicted = part.shard in self._contradicted
             birth = self._births.get(part.shard, 0)
             latest = self._now() + int(PATIENCE * self._timeout * 1e6) if self._ahead else _FOREVER
-        return [
-            len(keys), *keys, part.operation, latest, birth, flag(contradicted),
+        said: list[Said] = [
+            part.operation, latest, birth, contradicted,
             call.terms.window, call.terms.life, call.terms.interval, f"{tag}:g:",
-            call.sent, call.saved, *part.arguments,
+            call.sent, call.saved, *part.said,
         ]  # fmt: skip
+        return [len(keys), *keys, packed(said)]
 
     def _meet(self, server_now: int, warnings: Sequence[str]) -> None:
         with self._lock:
@@ -241,7 +254,7 @@ class RedisStore:
 
     def groups(self) -> Iterator[Group]:
         pattern = f"{{ph:{KEYS_VERSION}:{self._project}:*}}:g:*"
-        return map(group_of, dict.fromkeys(self._server.field_of_all(pattern, "g")))
+        return map(group_of, map(text, dict.fromkeys(self._server.field_of_all(pattern, "g"))))
 
     def forget(self, group: Group | None, terms: Terms) -> int:
         chosen = [group] if group is not None else list(self.groups())

@@ -27,7 +27,7 @@ except ImportError as error:
 Client: TypeAlias = Any
 """``Redis`` or ``RedisCluster``: their annotations mix the answers of the blocking and the asyncio client."""
 
-Command: TypeAlias = "Sequence[str | int]"
+Command: TypeAlias = "Sequence[str | int | bytes]"
 """What follows the script in EVALSHA."""
 
 AT_ONCE: Final = 1000
