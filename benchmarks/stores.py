@@ -11,19 +11,16 @@ store's own codec (``seeding.py``).
 
 from __future__ import annotations
 
-import json
 import logging
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from itertools import count
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, TypeAlias
 
 from opentelemetry.exporter.posthog import assembly
 from opentelemetry.exporter.posthog.clock import SystemClock
@@ -35,16 +32,18 @@ from opentelemetry.exporter.posthog.settings.sources import resolve
 from . import records
 from .paired import Spread, measured, spread_of
 from .seeding import seed
+from .sharing import ALONE, APART, TOGETHER, shared
 from .table import Bench, Row, exact
 
-Store = Callable[[Path], Any]
+Store: TypeAlias = "Callable[[Path], AbstractContextManager[Callable[[str], str]]]"
+"""Starts it; each project has a ledger of its own there. Gives the setting of a project's ledger, behind the
+project's name and a blank."""
 
 SIZES = (1_000, 100_000)
 QUICK_SIZES = (1_000, 4_000)
 MILLION = 1_000_000
 CHANGED = 64
 LATER_BATCHES, LATER_ROUNDS = 24, 5
-PROCESSES = (1, 6)
 LIFE = 60.0
 
 UNCHANGED, LATER, A_CHANGE, STRANGERS = "unchanged", "later", "changed", "strangers"
@@ -81,23 +80,23 @@ def rows(bench: Bench) -> list[Row]:
                 Row(name=f"round trips to Redis a batch, {case}", found=exact(trips), unit="round trips")
                 for case, trips in large[1].items()
             ]
-        found.append(_over_processes(name, store))
+        found += _over_processes(name, store, bench.rounds)
     return found
 
 
 def _of_size(store: Store, size: int, rounds: int) -> tuple[dict[str, Spread], dict[str, float]]:
     with tempfile.TemporaryDirectory() as directory, store(Path(directory)) as setting:
-        ledger, chance = _ledger(setting), Random(7)
+        ledger, chance = new_ledger(setting("stores")), Random(7)
         if size == MILLION:
             seed(ledger, _seen(range(size), 0), settled_ns=time.time_ns())
         else:
             for start in range(0, size, records.BATCH):
-                _settled(ledger, _observations(range(start, min(start + records.BATCH, size)), 0))
+                settled(ledger, _observations(range(start, min(start + records.BATCH, size)), 0))
         batches = [_observations(chance.choices(range(size), k=records.BATCH), 0) for _ in range(8)]
         versions = count(1)
 
         def changed(number: int) -> None:
-            _settled(ledger, _observations(chance.sample(range(size), CHANGED), next(versions)))
+            settled(ledger, _observations(chance.sample(range(size), CHANGED), next(versions)))
 
         def unchanged(number: int) -> None:
             ledger.observe(batches[number % 8])
@@ -117,7 +116,7 @@ def _of_size(store: Store, size: int, rounds: int) -> tuple[dict[str, Spread], d
         found[A_CHANGE] = measured({A_CHANGE: changed}, rounds=rounds, records=CHANGED).cost(A_CHANGE)
         ledger.close()
         if size > KNOWN_GROUPS:
-            found[STRANGERS] = strangers(_ledger(setting, KNOWN_GROUPS), size, chance)
+            found[STRANGERS] = strangers(new_ledger(setting("stores"), max_groups=KNOWN_GROUPS), size, chance)
         return found, trips
 
 
@@ -127,9 +126,9 @@ def _later(ledger: GroupLedger, size: int, chance: Random) -> Iterator[float]:
     for _ in range(LATER_ROUNDS):
         spent = 0.0
         for _ in range(LATER_BATCHES):
-            seen = _observations(chance.choices(range(size), k=records.BATCH), 0, next(ticks))
+            batch = _observations(chance.choices(range(size), k=records.BATCH), 0, next(ticks))
             started = time.process_time()
-            ledger.observe(seen)
+            ledger.observe(batch)
             spent += time.process_time() - started
         yield spent / LATER_BATCHES / records.BATCH
 
@@ -140,9 +139,9 @@ def strangers(ledger: GroupLedger, size: int, chance: Random) -> Spread:
     def meet(batches: int) -> float:
         spent = 0.0
         for _ in range(batches):
-            seen = _observations(chance.choices(range(size), k=records.BATCH), 0)
+            batch = _observations(chance.choices(range(size), k=records.BATCH), 0)
             started = time.process_time()
-            _settled(ledger, seen)
+            settled(ledger, batch)
             spent += time.process_time() - started
         return spent / batches / records.BATCH
 
@@ -150,48 +149,30 @@ def strangers(ledger: GroupLedger, size: int, chance: Random) -> Spread:
     return spread_of([meet(LATER_BATCHES // 4) for _ in range(LATER_ROUNDS)])
 
 
-def _over_processes(name: str, store: Store) -> Row:
-    """The same work in one process and in six at a time, all on one store."""
-    costs: dict[int, float] = {}
-    for processes in PROCESSES:
-        with tempfile.TemporaryDirectory() as directory, store(Path(directory)) as setting:
-            command = [sys.executable, "-m", "benchmarks.stores", setting]
-            working = [
-                subprocess.Popen([*command, str(number)], stdout=subprocess.PIPE, text=True)
-                for number in range(processes)
-            ]
-            costs[processes] = spread_of([json.loads(one.communicate()[0]) for one in working] * 2).median
-    one, six = (costs[processes] * 1e6 for processes in PROCESSES)
-    return Row(
-        name=f"{name}, 1 and 6 processes, 1 in 50 changed: {one:.1f} and {six:.1f} µs a signal",
-        found=exact(six / one),
-        unit="x one process",
-    )
+def _over_processes(name: str, store: Store, rounds: int) -> list[Row]:
+    """The same work in one process, in six that share nothing, and in six on one ledger."""
+    found = shared(store, rounds)
+    return [
+        Row(
+            name=f"{name}, {fleet}, a change in 50 signals",
+            cost=found.cost(fleet) * 1e6,
+            found=found.ratio(fleet, reference),
+            unit=f"x {reference}",
+        )
+        for fleet, reference in ((APART, ALONE), (TOGETHER, APART), (TOGETHER, ALONE))
+    ]
 
 
-def work(setting: str, seed: int) -> float:
-    """CPU seconds an observation of a worker that meets 1,000 organizations, of which 2 % change."""
-    ledger, chance = _ledger(setting), Random(seed)
-    _settled(ledger, _observations(range(1_000), 0))
-    started, batches = time.process_time(), 12
-    for number in range(1, batches + 1):
-        met = [chance.randrange(1_000) for _ in range(records.BATCH)]
-        fresh = records.BATCH // 50
-        _settled(ledger, [*_observations(met[:fresh], number), *_observations(met[fresh:], 0)])
-    spent = time.process_time() - started
-    ledger.close()
-    return spent / batches / records.BATCH
-
-
-def _ledger(setting: str, max_groups: int = 2 * MILLION) -> GroupLedger:
-    keywords = {"api_key": "phc_stores", "host": "http://127.0.0.1:9", "ledger": setting}
+def new_ledger(setting: str, *, max_groups: int = 2 * MILLION) -> GroupLedger:
+    project, _, where = setting.partition(" ")
+    keywords = {"api_key": f"phc_{project}", "host": "http://127.0.0.1:9", "ledger": where}
     settings = resolve({**keywords, "ledger_max_groups": max_groups}, {}).settings
     assert settings is not None
     clock = SystemClock()
     return assembly._ledger(settings, Diagnostics(clock=clock), clock, LIFE)
 
 
-def _settled(ledger: GroupLedger, observations: Sequence[Observation]) -> None:
+def settled(ledger: GroupLedger, observations: Sequence[Observation]) -> None:
     updates = ledger.observe(observations)
     while updates:
         updates = ledger.settle([(update, DELIVERED) for update in updates])
@@ -202,30 +183,35 @@ def _observations(numbers: Iterable[int], version: int, tick: int = 0) -> list[O
 
 
 def _seen(numbers: Iterable[int], version: int, tick: int = 0) -> Iterator[Observation]:
-    start_ns = 1_763_900_000_000_000_000 + version * 1_000_000 + tick
-    for number in numbers:
-        yield Observation(
-            Group("organization", f"org_{number:06d}"),
-            start_ns,
-            start_ns + 1_000,
-            {**records.profile_of(number), **({"seats": version} if version else {})},
-        )
+    return (seen(number, version, version * 1_000_000 + tick) for number in numbers)
+
+
+def seen(number: int, version: int, later_ns: int) -> Observation:
+    """What a signal of this organization says: version 0 is its profile as it was first seen."""
+    start_ns = 1_763_900_000_000_000_000 + later_ns
+    return Observation(
+        Group("organization", f"org_{number:06d}"),
+        start_ns,
+        start_ns + 1_000,
+        {**records.profile_of(number), **({"seats": version} if version else {})},
+        "shop",
+    )
 
 
 # -- stores ------------------------------------------------------------------------------------------------
 
 
 @contextmanager
-def sqlite(directory: Path) -> Generator[str]:
-    yield str(directory / "ledger.db")
+def sqlite(directory: Path) -> Generator[Callable[[str], str]]:
+    yield lambda project: f"{project} {directory / project}.db"
 
 
 @contextmanager
-def redis(directory: Path) -> Generator[str]:
+def redis(directory: Path) -> Generator[Callable[[str], str]]:
     from tests.servers import running_redis
 
     with running_redis() as server:
-        yield server.url
+        yield lambda project: f"{project} {server.url}"
 
 
 STORES: dict[str, Store] = {"SQLite": sqlite, "Redis": redis}
@@ -248,8 +234,3 @@ def _trips(act: Callable[[], object]) -> float:
     finally:
         AbstractConnection.send_packed_command = real  # type: ignore[method-assign]
     return sent[0]
-
-
-if __name__ == "__main__":
-    logging.disable(logging.CRITICAL)
-    print(json.dumps(work(sys.argv[1], int(sys.argv[2]))))
