@@ -261,8 +261,10 @@ def test_what_was_granted_before_a_loss_was_known_is_doubted(token: int, doubted
 def test_a_value_fades_two_leases_after_it_was_settled_and_never_while_it_may_be_sent() -> None:
     clean = Property(stamp(1, "a"), '"a"', digest_of(stamp(1, "a")), settled_at=NOW)
     for known, kept_for in ((clean, TERMS.retention), (clean._replace(have=UNKNOWN), 400 * DAY)):
-        assert ledger.faded(known, NOW + kept_for - 1, TERMS).value == '"a"'
-    assert ledger.faded(clean, NOW + TERMS.retention, TERMS).value is None
+        group = GroupState({"p": known})
+        assert ledger.without_old_values(group, NOW + kept_for - 1, TERMS) == group
+    faded = ledger.without_old_values(GroupState({"p": clean}), NOW + TERMS.retention, TERMS)
+    assert faded.properties["p"] == clean._replace(value=None)
 
 
 def test_healing_sends_the_wanted_value_again_and_heeds_no_other() -> None:

@@ -111,6 +111,7 @@ def observe(
     """Merge what was seen. Commutative, associative, idempotent: any order, any repetition, any lateness."""
     state = EMPTY_GROUP if group is None else group
     properties = dict(state.properties)
+    retention = terms.retention
     answers: dict[str, Answer] = {}
     for name, entry in entries.items():
         known = properties.get(name)
@@ -120,25 +121,28 @@ def observe(
                 continue
             known = Property(entry.stamp, entry.value, history=History(entry.service))
         else:
-            known = faded(_merged(known, name, entry, now, healing), now, terms)
+            known = _merged(known, name, entry, now, healing)
+            if _has_faded(known, now, retention):
+                known = known._replace(value=None)
         properties[name] = known
         answers[name] = _answer(known, entry.stamp)
     return state._replace(properties=properties), answers
 
 
 def _merged(known: Property, name: str, entry: Entry, now: int, healing: int) -> Property:
-    same = digest_of(entry.stamp) == digest_of(known.want)
-    if entry.stamp > known.want:
-        history = known.history if same else _turned(known.history, entry.service, now)
-        known = known._replace(want=entry.stamp, value=entry.value, history=history)
+    want, value, have, refused, settled_at, history = known
+    same = digest_of(entry.stamp) == digest_of(want)
+    if entry.stamp > want:
+        want, value = entry.stamp, entry.value
+        if not same:
+            history = _turned(history, entry.service, now)
     elif not same:
         return noted(known, entry.stamp)
-    else:
-        value = max(known.value or "", entry.value) if name == PRESENCE else entry.value
-        known = known._replace(value=value)  # gives a lost value back
-    if same and known.have not in (NEVER, UNKNOWN) and known.settled_at + healing < now:
-        known = known._replace(have=NEVER, refused=False)
-    return known
+    else:  # gives a lost value back
+        value = max(value or "", entry.value) if name == PRESENCE else entry.value
+    if same and have not in (NEVER, UNKNOWN) and settled_at + healing < now:
+        have, refused = NEVER, False
+    return Property(want, value, have, refused, settled_at, history)
 
 
 def noted(known: Property, stamp: str) -> Property:
@@ -178,11 +182,9 @@ def _turned(history: History, service: str, now: int) -> History:
     )
 
 
-def faded(known: Property, now: int, terms: Terms) -> Property:
-    """Without its value, once nobody can need it any more."""
-    if known.value is None or known.dirty or now < known.settled_at + terms.retention:
-        return known
-    return known._replace(value=None)
+def _has_faded(known: Property, now: int, retention: int) -> bool:
+    """Whether nobody can need its value any more."""
+    return known.value is not None and now >= known.settled_at + retention and not known.dirty
 
 
 def _answer(known: Property, stamp: str) -> Answer:
@@ -217,8 +219,7 @@ def grant(
         return group, None
     content = {
         name: Sent(known.want, known.value, known.have + REFUSED * known.refused, known.history)
-        for name, known in group.properties.items()
-        if sendable(name, known)
+        for name, known in _sendable(group)
     }
     if not content:
         return group, None
@@ -239,13 +240,18 @@ def grants_from(store: StoreState, terms: Terms) -> int:
     return store.birth + terms.lease if store.marked else 0
 
 
-def sendable(name: str, known: Property) -> bool:
-    return known.dirty and (known.value is not None or name == PRESENCE)
+def _sendable(group: GroupState) -> list[tuple[str, Property]]:
+    """What is dirty and still has its value. Almost nothing is, and this is asked of every group."""
+    return [
+        (name, known)
+        for name, known in group.properties.items()
+        if known.have != digest_of(known.want) and (known.value is not None or name == PRESENCE)
+    ]
 
 
 def due_at(group: GroupState, terms: Terms) -> int | None:
     """When a sweep may be granted this group; None when it has nothing to send."""
-    if not any(sendable(name, known) for name, known in group.properties.items()):
+    if not _sendable(group):
         return None
     bucket_at = group.bucket_full_at - (BURST - 1) * terms.interval
     return max(group.quiet_until, group.retry_at, bucket_at)
@@ -327,18 +333,23 @@ def is_clean(group: GroupState) -> bool:
 
 
 def without_old_values(group: GroupState, now: int, terms: Terms) -> GroupState:
-    properties = {name: faded(known, now, terms) for name, known in group.properties.items()}
-    return group._replace(properties=properties)
+    retention = terms.retention
+    old = {
+        name: known._replace(value=None)
+        for name, known in group.properties.items()
+        if _has_faded(known, now, retention)
+    }
+    return group._replace(properties={**group.properties, **old}) if old else group
 
 
 def fades_at(group: GroupState, terms: Terms) -> int | None:
     """When the next value may be let go; None when no clean property has one."""
-    ends = [
-        known.settled_at + terms.retention
+    settled = [
+        known.settled_at
         for known in group.properties.values()
-        if known.value is not None and not known.dirty
+        if known.value is not None and known.have == digest_of(known.want)
     ]
-    return min(ends, default=None)
+    return min(settled) + terms.retention if settled else None
 
 
 def at_rest(group: GroupState, now: int) -> bool:

@@ -22,7 +22,7 @@ from ..sqlite import LOCK_TIMEOUT
 from ..sqlite_identity import Schema, StateOwner
 from . import ledger
 from .ledger_file import LedgerFile
-from .sqlite_tables import SCRIPT, Moments, Tables
+from .sqlite_tables import SCRIPT, Moments, Stored, Tables
 from .state import DAY, GroupState, Haste, Settlement, StoreState, Terms
 from .store import (
     SWEEP_LIMIT,
@@ -151,8 +151,10 @@ class SqliteStore:
             lost = contradicted or (bool(known) and known != met.birth)
             work = _Work(tables, moments, met, call.terms, lost=lost)
             yield work
+            tables.write_back()
             for late in call.late:
                 tables.note(late.group, late.stamps, moments)
+            tables.write_back()
             work.keep_floor()
         with self._lock:
             self._birth = met.birth
@@ -187,7 +189,8 @@ class SqliteStore:
         with self._file.reading() as connection:
             now = self._clock.time_ns() // 1000
             monotonic = int(self._clock.monotonic() * 1e6) if self._boot is not None else now
-            return Tables(connection).read(group, Moments(now, monotonic, self._boot or "", None))
+            found = Tables(connection).read(group, Moments(now, monotonic, self._boot or "", None))
+            return None if found is None else found.state
 
     def groups(self) -> Iterator[Group]:
         with self._file.reading() as connection:
@@ -232,14 +235,15 @@ class _Work:
         self.seen: list[Seen] = []
         self._terms = terms
         self._lost = lost
-        self._read: dict[Group, GroupState | None] = {}
+        self._read: dict[Group, Stored | None] = {}
         self._floor = store.floor
 
     def met(self, group: Group) -> GroupState | None:
         """The group's state; of a group granted before a loss was known, nothing is taken for certain."""
-        state = self.tables.read(group, self.moments)
-        self._read[group] = state
-        return None if state is None else ledger.doubt(state, self.store, self.now)
+        if group in self._read:
+            self.tables.write_back()
+        found = self._read[group] = self.tables.read(group, self.moments)
+        return None if found is None else ledger.doubt(found.state, self.store, self.now)
 
     def put(self, group: Group, state: GroupState) -> None:
         state = ledger.without_old_values(state, self.now, self._terms)
@@ -247,8 +251,11 @@ class _Work:
 
     def forget_long_unseen(self, limit: int) -> None:
         for group in self.tables.unseen_since(self.now - KEPT, limit):
-            state = self.tables.read(group, self.moments)
-            if state is not None and ledger.is_clean(state) and self.now >= state.quiet_until:
+            found = self.tables.read(group, self.moments)
+            if found is None:
+                continue
+            _, state = found
+            if ledger.is_clean(state) and self.now >= state.quiet_until:
                 self._floor = max(self._floor, ledger.newest_times(state))
                 self.tables.delete(group)
 

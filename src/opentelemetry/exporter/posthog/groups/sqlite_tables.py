@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Mapping
-from typing import Final, NamedTuple, cast
+from functools import lru_cache
+from typing import Any, Final, NamedTuple, TypeAlias, cast
 
 from ..model import Group
 from . import ledger
@@ -69,13 +70,30 @@ class Moments(NamedTuple):
         return (self.monotonic + moment - self.wall or -1) if moment else 0
 
 
-class Tables:
-    """Reads and writes rows inside a transaction that somebody else holds."""
+Row: TypeAlias = "tuple[Any, ...]"
 
-    __slots__ = ("_ask",)
+
+class Stored(NamedTuple):
+    """A group as it lies in the file."""
+
+    id: int
+    state: GroupState
+
+
+class Tables:
+    """Reads and writes rows inside a transaction that somebody else holds.
+
+    Rows of groups are written all at once, by :meth:`write_back`, or before the indexes are asked; until then
+    a group that was written must not be read.
+    """
+
+    __slots__ = ("_ask", "_ask_many", "_groups", "_properties")
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._ask = connection.execute
+        self._ask_many = connection.executemany
+        self._groups: list[Row] = []
+        self._properties: list[Row] = []
 
     # -- the store itself ---------------------------------------------------------------------------
 
@@ -128,7 +146,7 @@ class Tables:
 
     # -- groups -------------------------------------------------------------------------------------
 
-    def read(self, group: Group, moments: Moments) -> GroupState | None:
+    def read(self, group: Group, moments: Moments) -> Stored | None:
         row = self._ask(
             "SELECT id, token, quiet, retry, bucket FROM ledger_group WHERE type = ? AND key = ?",
             (sql_text(group.type), sql_text(group.key)),
@@ -141,17 +159,18 @@ class Tables:
             (group_id,),
         )
         properties = {
-            plain(name): Property(want, value, have, bool(refused), settled, _history(history))
+            plain(name): Property(want, value, have, refused != 0, settled, _history_of(history))
             for name, want, value, have, refused, settled, history in rows
         }
-        return GroupState(
+        state = GroupState(
             properties, token, moments.to_wall(quiet), moments.to_wall(retry), moments.to_wall(bucket)
         )
+        return Stored(group_id, state)
 
     def write(
-        self, group: Group, before: GroupState | None, after: GroupState, moments: Moments, terms: Terms
+        self, group: Group, before: Stored | None, after: GroupState, moments: Moments, terms: Terms
     ) -> None:
-        """Write what differs from what was read."""
+        """What differs from what was read is to be written."""
         due = ledger.due_at(after, terms)
         row = (
             after.token,
@@ -161,51 +180,44 @@ class Tables:
             None if due is None else moments.to_stored(due),
             ledger.fades_at(after, terms),
             moments.wall,
-            sql_text(group.type),
-            sql_text(group.key),
         )
         if before is None:
-            statement = (
+            (group_id,) = self._ask(
                 "INSERT INTO ledger_group(token, quiet, retry, bucket, due, fades, touched, type, key)"
-                " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id"
-            )
+                " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+                (*row, sql_text(group.type), sql_text(group.key)),
+            ).fetchone()
+            self._write_properties(group_id, {}, after.properties)
         else:
-            statement = (
-                "UPDATE ledger_group SET token = ?, quiet = ?, retry = ?, bucket = ?, due = ?, fades = ?,"
-                " touched = ? WHERE type = ? AND key = ? RETURNING id"
-            )
-        (group_id,) = self._ask(statement, row).fetchone()
-        self._write_properties(group_id, {} if before is None else before.properties, after.properties)
+            self._groups.append((*row, before.id))
+            self._write_properties(before.id, before.state.properties, after.properties)
 
     def _write_properties(
         self, group_id: int, before: Mapping[str, Property], after: Mapping[str, Property]
     ) -> None:
-        for name, known in after.items():
-            if before.get(name) != known:
-                self._ask(
-                    "INSERT OR REPLACE INTO ledger_prop VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
-                    (
-                        group_id,
-                        sql_text(name),
-                        known.want,
-                        known.value,
-                        known.have,
-                        known.refused,
-                        known.settled_at,
-                        None if known.history == QUIET_HISTORY else json.dumps(known.history),
-                    ),
-                )
+        self._properties += [
+            (group_id, sql_text(name), *known[:-1], _text_of(known.history))
+            for name, known in after.items()
+            if before.get(name) != known
+        ]
+
+    def write_back(self) -> None:
+        """In two statements: a statement a row takes longer to say than to do."""
+        self._ask_many(
+            "UPDATE ledger_group SET token = ?, quiet = ?, retry = ?, bucket = ?, due = ?, fades = ?,"
+            " touched = ? WHERE id = ?",
+            self._groups,
+        )
+        self._ask_many("INSERT OR REPLACE INTO ledger_prop VALUES(?, ?, ?, ?, ?, ?, ?, ?)", self._properties)
+        self._groups, self._properties = [], []
 
     def note(self, group: Group, stamps: Mapping[str, str], moments: Moments) -> None:
         """Late news of a group, for people: the group itself is neither made nor touched."""
         before = self.read(group, moments)
         if before is None:
             return
-        (group_id,) = self._ask(
-            "SELECT id FROM ledger_group WHERE type = ? AND key = ?",
-            (sql_text(group.type), sql_text(group.key)),
-        ).fetchone()
-        self._write_properties(group_id, before.properties, ledger.note(before, stamps).properties)
+        after = ledger.note(before.state, stamps)
+        self._write_properties(before.id, before.state.properties, after.properties)
 
     def delete(self, group: Group) -> None:
         (group_id,) = self._ask(
@@ -233,6 +245,7 @@ class Tables:
         return self._named("SELECT type, key FROM ledger_group WHERE id > ? LIMIT ?", -1, -1)
 
     def _named(self, statement: str, *values: int) -> list[Group]:
+        self.write_back()
         return [Group(plain(type_), plain(key)) for type_, key in self._ask(statement, values).fetchall()]
 
     def waiting(self) -> tuple[int, int | None, StoreState]:
@@ -246,8 +259,15 @@ class Tables:
         return dirty, first, StoreState(0) if row is None else StoreState(*row)
 
 
-def _history(text: str | None) -> History:
+@lru_cache(maxsize=1024)
+def _history_of(text: str | None) -> History:
+    """Kept, as most properties have the same one: who says them, and that they have never changed."""
     return QUIET_HISTORY if text is None else History(*json.loads(text))
+
+
+@lru_cache(maxsize=1024)
+def _text_of(history: History) -> str | None:
+    return None if history == QUIET_HISTORY else json.dumps(history)
 
 
 def sql_text(name: str) -> str | bytes:
