@@ -20,23 +20,23 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from ..model import Group, GroupUpdate, LedgerDecision, Observation, Outcome, OutcomeKind
+from .asking import Asking
 from .backlog import Backlog
 from .decisions import Memory, decide
-from .endings import Endings, Unsaid
+from .endings import Endings
 from .grants import Grants
-from .keeping import Done, Keeping
+from .keeping import Keeping
 from .notices import Notice, Notices
 from .observed import Observed
 from .pocket import MAX_GROUPS as POCKET_GROUPS
 from .stamp import Digester
-from .state import SECOND, Answers, Haste, Standing, Terms
-from .store import SWEEP_LIMIT, LedgerStore, OwnStore, Seen
+from .state import SECOND, Haste, Terms
+from .store import SWEEP_LIMIT, LedgerStore, OwnStore
 from .store_line import StoreLine
 from .what_waits import Waiting, WhatWaits
 
@@ -114,6 +114,20 @@ class GroupLedger:
             count=self._count,
         )
         self._backlog.next_round_at = self._clock.monotonic() + self._write_behind()
+        self._asking = Asking(
+            store,
+            self._line,
+            self._grants,
+            clock=self._clock,
+            lock=self._lock,
+            observed=self._observed,
+            backlog=self._backlog,
+            keeping=self._keeping,
+            endings=self._endings,
+            notices=self._notices,
+            count=self._count,
+            lost=self._lose,
+        )
         self._what_waits = WhatWaits(
             self._store,
             self._line,
@@ -149,7 +163,7 @@ class GroupLedger:
             del self._aside[: len(aside)]
         if late:
             self._line.note(late)
-        updates = self._ask(urgent, Haste.NONE) if urgent else []
+        updates = self._asking.observe(urgent, Haste.NONE) if urgent else []
         if self._must_tend():
             updates += self.tend()
         saved += max(0, received - saved - len(updates))
@@ -180,14 +194,14 @@ class GroupLedger:
             if self._round_is_due(now):
                 self._begin_round(now)
             page_due = not self._line.is_down and self._backlog.begin_page(now)
-        updates += self._say()
+        updates += self._asking.settle()
         if page_due:  # without a claim: the sweep takes up what of it is due
-            self._ask(self._keeping.next_page(), Haste.NONE, claim=False)
+            self._asking.observe(self._keeping.next_page(), Haste.NONE, claim=False)
         elif self._line.is_down:
             self._keeping.bound(store_is_down=True)
         with self._lock:
             most = 0 if self._line.is_down else self._backlog.begin_sweep(now)
-        return updates + self._sweep(most)
+        return updates + self._asking.sweep(most)
 
     def _must_tend(self) -> bool:
         now = self._clock.monotonic()
@@ -205,21 +219,11 @@ class GroupLedger:
         self._backlog.add(self._pocket.groups())
         self._backlog.look_again(now, on_disk=self._file is not None)
 
-    def _sweep(self, most: int) -> list[GroupUpdate]:
-        """Updates of groups that nobody else comes for."""
-        if most < 1:
-            return []
-        before = self._clock.monotonic()
-        reply = self._line.ask(lambda call: self._store.sweep(call, limit=min(most, SWEEP_LIMIT)))
-        updates = self._grants.of(reply)
-        with self._lock:
-            if reply is None:
-                self._backlog.sweep_at = before
-            elif reply.lost:
-                self._lose()
-            self._backlog.swept(len(updates), before)
-        self._take_counts()
-        return updates
+    def _lose(self) -> None:
+        """The store has forgotten what it knew: nothing is settled, and it must hear of everything."""
+        self._observed.forget_settled()
+        self._begin_round(self._clock.monotonic())
+        self._count("ledger_lost", 1)
 
     def flush(self, *, force: bool) -> list[GroupUpdate]:
         """Tell the store everything, at once, and take up what others left. ``force`` passes bucket and
@@ -231,11 +235,11 @@ class GroupLedger:
         with self._lock:
             self._begin_round(self._clock.monotonic())
             groups = self._backlog.take(len(self._backlog))
-        updates += self._say()
+        updates += self._asking.settle()
         haste = Haste.FORCED if force else Haste.NONE
         for start in range(0, len(groups), FLUSH_PAGE):
-            updates += self._ask(groups[start : start + FLUSH_PAGE], haste)
-        return updates + self._sweep(SWEEP_LIMIT)
+            updates += self._asking.observe(groups[start : start + FLUSH_PAGE], haste)
+        return updates + self._asking.sweep(SWEEP_LIMIT)
 
     def last_act(self) -> list[GroupUpdate]:
         """At shutdown of a memory ledger nobody comes after: what cools goes too, counted ``sent_early``."""
@@ -244,55 +248,6 @@ class GroupLedger:
         updates = self._grants.of(self._line.ask(self._store.last_act))
         self._count("sent_early", len(updates))
         return updates
-
-    # -- asking the store ---------------------------------------------------------------------------
-
-    def _ask(self, groups: Iterable[Group], haste: Haste, *, claim: bool = True) -> list[GroupUpdate]:
-        """One observe for all of these groups. Those it did not answer for wait, on disk where that is."""
-        with self._lock:
-            sightings = self._pocket.sightings(groups)
-        if not sightings:
-            return []
-        reply = self._line.ask(lambda call: self._store.observe(sightings, call, claim=claim, haste=haste))
-        seen = () if reply is None else reply.seen
-        asked = {sighting.group: sighting for sighting in sightings}
-        done: Done = []
-        with self._lock:
-            if reply is not None and reply.lost:
-                self._lose()
-            for one in seen:
-                sighting = asked.pop(one.group)
-                stamps = {name: entry.stamp for name, entry in sighting.entries.items()}
-                self._count_standings(one.answers)
-                if self._observed.contradicts(one.group, one.answers):
-                    self._line.contradict(one.group)
-                self._take(one.group, stamps, one, done)
-            self._backlog.add(asked)
-        self._keeping.keep(list(asked.values()))
-        self._keeping.clear(done)
-        self._keeping.bound(store_is_down=self._line.is_down)
-        self._take_counts()
-        return self._grants.of(reply)
-
-    def _count_standings(self, answers: Answers) -> None:
-        standings = Counter(answer.standing for answer in answers.values())
-        self._count("forgotten", standings[Standing.FORGOTTEN])
-        if standings[Standing.FULL]:
-            self._count("ledger_full", 1)
-
-    def _take(self, group: Group, asked: Mapping[str, str], seen: Seen, done: Done) -> None:
-        """Take a reply about these stamps; ``done`` collects what need no longer wait on disk."""
-        if seen.grant is None and any(a.standing is Standing.PENDING for a in seen.answers.values()):
-            self._backlog.store_holds_something = True
-        over = self._observed.answered(group, asked, seen.answers)
-        if over:
-            done.append((group, over))
-
-    def _lose(self) -> None:
-        """The store has forgotten what it knew: nothing is settled, and it must hear of everything."""
-        self._observed.forget_settled()
-        self._begin_round(self._clock.monotonic())
-        self._count("ledger_lost", 1)
 
     # -- the way back -------------------------------------------------------------------------------
 
@@ -305,31 +260,7 @@ class GroupLedger:
         with self._lock:
             self._endings.add(results, self._clock.monotonic())
         self._line.tally(sent=sum(outcome.kind is OutcomeKind.DELIVERED for _, outcome in results))
-        return self._say()
-
-    def _say(self) -> list[GroupUpdate]:
-        with self._lock:
-            unsaid = self._endings.take()
-        if not unsaid:
-            return []
-        now = self._clock.monotonic()
-        ends = [(one.group, one.settlement(now)) for one in unsaid]
-        reply = self._line.ask(lambda call: self._store.settle(ends, call))
-        left: list[Unsaid] = []
-        done: Done = []
-        answered = {} if reply is None else {seen.group: seen for seen in reply.seen}
-        with self._lock:
-            if reply is not None and reply.lost:
-                self._lose()
-            for one in unsaid:
-                seen = answered.get(one.group)
-                if seen is None:
-                    left.append(one)
-                else:
-                    self._take(one.group, one.claim.stamps, seen, done)
-            self._endings.put_back(left)
-        self._keeping.clear(done)
-        return self._grants.of(reply)
+        return self._asking.settle()
 
     # -- seen from outside --------------------------------------------------------------------------
 
@@ -370,14 +301,6 @@ class GroupLedger:
     def notices(self) -> Sequence[Notice]:
         """What people should be told; each kind once."""
         return self._notices.take()
-
-    def _take_counts(self) -> None:
-        counts = self._store.counts()
-        self._count("evicted", counts.evicted)
-        with self._lock:
-            self._count("unspeakable_value", self._pocket.take_unspeakable())
-        for warning in counts.warnings:
-            self._notices.add(Notice(f"ledger:{warning}", warning, grave=True))
 
     def _count(self, name: str, count: int) -> None:
         if count:

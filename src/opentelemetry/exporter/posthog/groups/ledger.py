@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from .stamp import PRESENCE, digest_of, time_ns_of, times_of
+from .stamp import PRESENCE, TIMES_DIGITS, digest_of, time_ns_of, times_of
 from .state import (
     DAY,
     EMPTY_GROUP,
@@ -131,15 +131,16 @@ def observe(
 
 def _merged(known: Property, name: str, entry: Entry, now: int, healing: int) -> Property:
     want, value, have, refused, settled_at, history = known
-    same = digest_of(entry.stamp) == digest_of(want)
-    if entry.stamp > want:
-        want, value = entry.stamp, entry.value
+    stamp, said, service = entry
+    same = stamp[TIMES_DIGITS:] == want[TIMES_DIGITS:]
+    if stamp > want:
+        want, value = stamp, said
         if not same:
-            history = _turned(history, entry.service, now)
+            history = _turned(history, service, now)
     elif not same:
-        return noted(known, entry.stamp)
+        return noted(known, stamp)
     else:  # gives a lost value back
-        value = max(value or "", entry.value) if name == PRESENCE else entry.value
+        value = max(value or "", said) if name == PRESENCE else said
     if same and have not in (NEVER, UNKNOWN) and settled_at + healing < now:
         have, refused = NEVER, False
     return Property(want, value, have, refused, settled_at, history)
@@ -226,10 +227,11 @@ def grant(
     first_sight = all(known.have in (NEVER, UNKNOWN) for known in group.properties.values())
     in_the_air = {name: group.properties[name]._replace(have=UNKNOWN, refused=False) for name in content}
     token = next_token(group, now)
-    granted = group._replace(
-        properties={**group.properties, **in_the_air},
-        token=token,
+    granted = GroupState(
+        {**group.properties, **in_the_air},
+        token,
         quiet_until=now + terms.lease,
+        retry_at=group.retry_at,
         bucket_full_at=group.bucket_full_at if empty else full_at,
     )
     return granted, Grant(token, content, first_sight, took=not empty)
@@ -245,7 +247,7 @@ def _sendable(group: GroupState) -> list[tuple[str, Property]]:
     return [
         (name, known)
         for name, known in group.properties.items()
-        if known.have != digest_of(known.want) and (known.value is not None or name == PRESENCE)
+        if known.have != known.want[TIMES_DIGITS:] and (known.value is not None or name == PRESENCE)
     ]
 
 
@@ -274,9 +276,9 @@ def settle(
     over = end.ending in (Ending.DELIVERED, Ending.REFUSED)
     pause = 0 if over else end.pause
     returned = end.took and end.ending is Ending.RELEASED
-    settled = group._replace(
-        properties=properties,
-        token=group.token + 1,  # nobody holds it
+    settled = GroupState(
+        properties,
+        group.token + 1,  # nobody holds it
         quiet_until=now + max(end.ghost, pause),
         retry_at=group.retry_at if over else now + end.backoff,
         bucket_full_at=group.bucket_full_at - terms.interval if returned else group.bucket_full_at,
@@ -347,7 +349,7 @@ def fades_at(group: GroupState, terms: Terms) -> int | None:
     settled = [
         known.settled_at
         for known in group.properties.values()
-        if known.value is not None and known.have == digest_of(known.want)
+        if known.value is not None and known.have == known.want[TIMES_DIGITS:]
     ]
     return min(settled) + terms.retention if settled else None
 

@@ -117,6 +117,7 @@ class Pocket:
     def _stamped(self, held: Held, times: str, seen: Observation) -> dict[str, str]:
         self._present(held, seen)
         current = {PRESENCE: PRESENCE_STAMP}
+        digest, service = self._digester.digest, seen.service
         for name, value in seen.properties.items():
             if name == PRESENCE:
                 continue
@@ -125,8 +126,8 @@ class Pocket:
             except (ValueError, TypeError, RecursionError):
                 self.unspeakable += 1
                 continue
-            stamp = current[name] = times + self._digester.digest(text)
-            self._put(held, name, Entry(stamp, text, seen.service))
+            stamp = current[name] = times + digest(text)
+            self._put(held, name, Entry(stamp, text, service))
         return current
 
     def _present(self, held: Held, seen: Observation) -> None:

@@ -28,6 +28,7 @@ PRESENCE_STAMP: Final = "0" * (TIMES_DIGITS + DIGEST_DIGITS)
 
 _MAX_NS: Final = (1 << 64) - 1
 
+_quoted = json.encoder.encode_basestring_ascii
 _encode = json.JSONEncoder(
     sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False, check_circular=False
 ).encode
@@ -37,7 +38,10 @@ def canonical_json(value: JsonValue) -> str:
     """The one text of a value, the same in every process (the standard library's encoder, never a faster one
     that writes floats in another way). ``ValueError`` or ``TypeError`` for what JSON can't say.
     """
-    return _encode(value)
+    kind = type(value)
+    if kind is str:  # as the encoder does, without the way to it
+        return _quoted(cast("str", value))
+    return repr(value) if kind is int else _encode(value)
 
 
 def from_canonical(text: str) -> JsonValue:

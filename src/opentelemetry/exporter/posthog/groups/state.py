@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Final, NamedTuple
 
-from .stamp import digest_of
+from .stamp import TIMES_DIGITS
 
 SECOND: Final = 1_000_000
 DAY: Final = 86_400 * SECOND
@@ -77,7 +77,7 @@ class Property(NamedTuple):
 
     @property
     def dirty(self) -> bool:
-        return self.have != digest_of(self.want)
+        return self.have != self.want[TIMES_DIGITS:]
 
 
 class GroupState(NamedTuple):
