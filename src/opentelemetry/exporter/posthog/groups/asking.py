@@ -59,7 +59,7 @@ class Asking:
         self._lost = lost
 
     def observe(self, groups: Iterable[Group], haste: Haste, *, claim: bool = True) -> list[GroupUpdate]:
-        """All that waits here of these groups. Those it does not answer for wait on, on disk where that is."""
+        """All that waits here of these groups. Those it does not answer for stay, on disk where one is."""
         with self._lock:
             sightings = self._observed.pocket.sightings(groups)
         if not sightings:
