@@ -1,4 +1,8 @@
-"""Each command as a user runs it: the real program, real files, a real server."""
+"""Each command as a user runs it: real files, a real server, and each once as the real program.
+
+A command is a process where its start, its end, its terminal or the whole way is the point, else a call: a
+process takes a second.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +17,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace import SpanKind
 
+from opentelemetry.exporter.posthog import PostHogSpanExporter
 from opentelemetry.exporter.posthog.testing import Fault, PostHogDouble
 from opentelemetry.exporter.posthog.version import __version__
+from tests.e2e.command_line import call
 from tests.e2e.processes import APPS, BIN, Service, environment, run
 from tests.recordings import log_line, organization, record, some_lines, span_line
 
@@ -41,11 +50,12 @@ def env(double: PostHogDouble) -> dict[str, str]:
 
 
 def cli(env: Mapping[str, str], *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """As a program of its own."""
     return run([OTEL_POSTHOG, *arguments], env)
 
 
 def doctor(env: Mapping[str, str], *arguments: str) -> tuple[int, dict[str, Any]]:
-    done = cli(env, "doctor", "--json", *arguments)
+    done = call(env, "doctor", "--json", *arguments)
     return done.returncode, json.loads(done.stdout)
 
 
@@ -74,13 +84,13 @@ def test_the_version_is_told() -> None:
     ],
 )
 def test_every_command_has_help_and_most_teach_by_example(command: str) -> None:
-    done = cli({}, *command.split(), "--help")
+    done = call({}, *command.split(), "--help")
     assert done.returncode == 0
     assert "Usage: otel-posthog" in done.stdout
 
 
 def test_a_command_that_is_none_is_a_usage_error() -> None:
-    assert cli({}, "docter").returncode == 2
+    assert call({}, "docter").returncode == 2
 
 
 def test_without_the_extra_the_command_says_what_to_install() -> None:
@@ -241,7 +251,7 @@ def test_explain_shows_what_becomes_of_each_signal_and_why_not(tmp_path: Path) -
         log_line(4, {}, name="order paid"),
     ]
     file = record(tmp_path / "in.jsonl", lines)
-    done = cli({}, "explain", file, "--json")
+    done = call({}, "explain", file, "--json")
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert done.returncode == 0
     assert [row["reason"] for row in rows] == [None, "no_group", "not_an_entry", None]
@@ -256,8 +266,8 @@ def test_explain_says_what_the_exporter_then_does(
 ) -> None:
     """The event that explain shows is the one that arrives."""
     file = record(tmp_path / "in.jsonl", some_lines(6))
-    shown = [json.loads(line)["event"] for line in cli(env, "explain", file, "--json").stdout.splitlines()]
-    assert cli(env, "replay", file).returncode == 0
+    shown = [json.loads(line)["event"] for line in call(env, "explain", file, "--json").stdout.splitlines()]
+    assert call(env, "replay", file).returncode == 0
     arrived = {event.time: event for event in double.events}
     assert len(shown) == len(arrived) == 6
     for event in shown:
@@ -302,11 +312,11 @@ def test_explain_reads_what_the_console_exporter_prints_from_standard_input() ->
     ],
 )
 def test_explain_ends_with_1_for_what_it_can_not_read(tmp_path: Path, text: str, code: int) -> None:
-    assert cli({}, "explain", record(tmp_path / "in.jsonl", [text])).returncode == code
+    assert call({}, "explain", record(tmp_path / "in.jsonl", [text])).returncode == code
 
 
 def test_explain_of_a_file_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
-    done = cli({}, "explain", tmp_path / "no.jsonl")
+    done = call({}, "explain", tmp_path / "no.jsonl")
     assert done.returncode == 2
     assert "No such file" in done.stderr
 
@@ -318,7 +328,7 @@ def test_a_dry_run_shows_what_would_be_sent_and_leaves_nothing(
     env: dict[str, str], double: PostHogDouble, tmp_path: Path
 ) -> None:
     file = record(tmp_path / "in.jsonl", some_lines(30, organizations=3))
-    done = cli(env, "replay", file, "--dry-run", "--json")
+    done = call(env, "replay", file, "--dry-run", "--json")
     report = json.loads(done.stdout)
     assert done.returncode == 0
     assert sum(row["events"] for row in report["by_name_and_group"]) == report["pending"] == 30
@@ -335,7 +345,7 @@ def test_replay_sends_events_and_profiles_and_the_second_time_nothing(
     file = record(tmp_path / "in.jsonl", some_lines(30, organizations=3))
     durable = {**env, "OTEL_EXPORTER_POSTHOG_LEDGER": str(tmp_path / "state" / "ledger.db")}
     for sent in (30, 0):
-        done = cli(durable, "replay", file, "--profiles", "--historical", "--json")
+        done = call(durable, "replay", file, "--profiles", "--historical", "--json")
         report = json.loads(done.stdout)
         assert (done.returncode, report["delivered"], report["delivered_now"]) == (0, 30, sent)
     assert len(double.events) == 30
@@ -347,7 +357,7 @@ def test_replay_sends_events_and_profiles_and_the_second_time_nothing(
 def test_profiles_without_a_durable_ledger_are_refused_before_anything_is_sent(
     env: dict[str, str], double: PostHogDouble, tmp_path: Path
 ) -> None:
-    done = cli(env, "replay", record(tmp_path / "in.jsonl", some_lines(3)), "--profiles")
+    done = call(env, "replay", record(tmp_path / "in.jsonl", some_lines(3)), "--profiles")
     assert done.returncode == 2
     assert "OTEL_EXPORTER_POSTHOG_LEDGER" in done.stderr
     assert double.requests == []
@@ -370,7 +380,7 @@ def test_a_killed_replay_is_finished_by_the_command(
     file = record(tmp_path / "in.jsonl", some_lines(2_500))
     killed = run([sys.executable, APPS / "replay_until.py", point, str(times), file], env)
     assert killed.returncode == -signal.SIGKILL
-    done = cli(env, "replay", file, "--rate", "0", "--json")
+    done = call(env, "replay", file, "--rate", "0", "--json")
     report = json.loads(done.stdout)
     assert (done.returncode, report["delivered"], report["pending"]) == (0, 2_500, 0)
     assert len(double.events) == 2_500
@@ -387,7 +397,7 @@ def test_ctrl_c_says_how_to_go_on(env: dict[str, str], double: PostHogDouble, tm
     _, talk = running.communicate(timeout=60)
     assert running.returncode == 130
     assert "Run the same command again" in talk
-    assert cli(env, "replay", file, "--rate", "0").returncode == 0
+    assert call(env, "replay", file, "--rate", "0").returncode == 0
     assert len(double.events) == 50
 
 
@@ -403,27 +413,25 @@ def test_a_refused_event_is_reported_with_its_line(
 
 # -- outbox ---------------------------------------------------------------------------------------------
 
-FILL = """
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.trace import SpanKind
-from opentelemetry.exporter.posthog import PostHogSpanExporter
-provider = TracerProvider()
-provider.add_span_processor(BatchSpanProcessor(PostHogSpanExporter(timeout_millis=300)))
-tracer = provider.get_tracer("shop")
-for number in range(20):
-    attributes = {"organization.id": "acme", "organization.plan": "team"}
-    tracer.start_span(f"GET /{number}", kind=SpanKind.SERVER, attributes=attributes).end()
-provider.shutdown()
-"""
-
 
 @pytest.fixture
 def outage(env: dict[str, str], double: PostHogDouble, tmp_path: Path) -> dict[str, str]:
     """A service has stored twenty events while PostHog was down."""
     durable = {**env, "OTEL_EXPORTER_POSTHOG_OUTBOX": str(tmp_path / "outbox")}
     double.fail(Fault(status=503, times=None))
-    run([sys.executable, "-c", FILL], durable)
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(
+        BatchSpanProcessor(
+            PostHogSpanExporter(
+                host=double.url, api_key=KEY, outbox=str(tmp_path / "outbox"), timeout_millis=300
+            )
+        )
+    )
+    tracer = provider.get_tracer("shop")
+    for number in range(20):
+        attributes = {"organization.id": "acme", "organization.plan": "team"}
+        tracer.start_span(f"GET /{number}", kind=SpanKind.SERVER, attributes=attributes).end()
+    provider.shutdown()
     double.heal()
     return durable
 
@@ -431,48 +439,48 @@ def outage(env: dict[str, str], double: PostHogDouble, tmp_path: Path) -> dict[s
 def test_what_waits_is_counted_listed_and_drained(outage: dict[str, str], double: PostHogDouble) -> None:
     status = json.loads(cli(outage, "outbox", "status", "--json").stdout)
     assert status["events"] == 20
-    listed = json.loads(cli(outage, "outbox", "list", "--json").stdout)
+    listed = json.loads(call(outage, "outbox", "list", "--json").stdout)
     assert sum(parcel["events"] for parcel in listed) == 20
     done = cli(outage, "outbox", "drain", "--json")
     assert (done.returncode, json.loads(done.stdout)["delivered"]) == (0, 20)
     assert len(double.events) == 20
-    assert json.loads(cli(outage, "outbox", "status", "--json").stdout)["counters"]["delivered"] == 20
+    assert json.loads(call(outage, "outbox", "status", "--json").stdout)["counters"]["delivered"] == 20
 
 
 def test_a_refused_event_is_listed_with_posthogs_answer(
     outage: dict[str, str], double: PostHogDouble
 ) -> None:
     double.fail(Fault(results={"GET /3": ("drop", "event_restriction_drop")}, times=None))
-    assert cli(outage, "outbox", "drain").returncode == 1
-    done = cli(outage, "outbox", "list", "--refused")
+    assert call(outage, "outbox", "drain").returncode == 1
+    done = call(outage, "outbox", "list", "--refused")
     assert "GET /3" in done.stdout
     assert "event_restriction_drop" in done.stdout
-    assert cli(outage, "outbox", "status").returncode == 1
-    assert "1 refused event dropped" in cli(outage, "outbox", "drop", "--refused", "--yes").stdout
-    assert cli(outage, "outbox", "status").returncode == 0
+    assert call(outage, "outbox", "status").returncode == 1
+    assert "1 refused event dropped" in call(outage, "outbox", "drop", "--refused", "--yes").stdout
+    assert call(outage, "outbox", "status").returncode == 0
 
 
 def test_nothing_is_dropped_without_a_yes(outage: dict[str, str]) -> None:
-    assert cli(outage, "outbox", "drop").returncode == 2
-    assert json.loads(cli(outage, "outbox", "status", "--json").stdout)["events"] == 20
-    assert "20 waiting events dropped" in cli(outage, "outbox", "drop", "--yes").stdout
-    assert json.loads(cli(outage, "outbox", "status", "--json").stdout)["events"] == 0
+    assert call(outage, "outbox", "drop").returncode == 2
+    assert json.loads(call(outage, "outbox", "status", "--json").stdout)["events"] == 20
+    assert "20 waiting events dropped" in call(outage, "outbox", "drop", "--yes").stdout
+    assert json.loads(call(outage, "outbox", "status", "--json").stdout)["events"] == 0
 
 
 def test_an_outbox_is_never_drained_into_another_project(
     outage: dict[str, str], double: PostHogDouble
 ) -> None:
-    done = cli({**outage, "OTEL_EXPORTER_POSTHOG_API_KEY": "phc_of_another_project"}, "outbox", "drain")
+    done = call({**outage, "OTEL_EXPORTER_POSTHOG_API_KEY": "phc_of_another_project"}, "outbox", "drain")
     assert done.returncode == 2
     assert "another PostHog host or project" in done.stderr
     assert double.rows == []
 
 
 def test_looking_at_an_outbox_that_is_not_there_makes_none(env: dict[str, str], tmp_path: Path) -> None:
-    done = cli(env, "outbox", "status", "--directory", tmp_path / "none")
+    done = call(env, "outbox", "status", "--directory", tmp_path / "none")
     assert done.returncode == 2
     assert os.listdir(tmp_path) == []
-    assert cli({}, "outbox", "status").returncode == 2
+    assert call({}, "outbox", "status").returncode == 2
 
 
 # -- ledger ---------------------------------------------------------------------------------------------
@@ -484,13 +492,13 @@ def test_the_ledger_tells_what_it_sent_and_what_was_too_old(
     durable = {**env, "OTEL_EXPORTER_POSTHOG_LEDGER": str(tmp_path / "state" / "ledger.db")}
     for number, plan in ((9, "team"), (8, "free")):
         line = span_line(number, organization(1, plan=plan))
-        cli(durable, "replay", record(tmp_path / f"{plan}.jsonl", [line]), "--profiles")
+        call(durable, "replay", record(tmp_path / f"{plan}.jsonl", [line]), "--profiles")
     done = cli(durable, "ledger", "show", "org_1")
     assert done.returncode == 0
     assert '"team"' in done.stdout
     assert "confirmed" in done.stdout
     assert "ignored: older by 1 s" in done.stdout
-    (known,) = json.loads(cli(durable, "ledger", "list", "--json").stdout)
+    (known,) = json.loads(call(durable, "ledger", "list", "--json").stdout)
     assert known == {"type": "organization", "key": "org_1", "properties": 1, "waiting": 0}
 
 
@@ -499,12 +507,12 @@ def test_what_the_ledger_forgot_is_sent_again(
 ) -> None:
     durable = {**env, "OTEL_EXPORTER_POSTHOG_LEDGER": str(tmp_path / "state" / "ledger.db")}
     file = record(tmp_path / "in.jsonl", [span_line(1, organization(1, plan="team"))])
-    cli(durable, "replay", file, "--profiles")
-    cli(durable, "replay", file, "--profiles")
+    call(durable, "replay", file, "--profiles")
+    call(durable, "replay", file, "--profiles")
     sent = len(double.identifies) + sum(repeat.count for repeat in double.repeats)
-    assert cli(durable, "ledger", "forget").returncode == 2
-    assert "1 group forgotten" in cli(durable, "ledger", "forget", "org_1").stdout
-    cli(durable, "replay", file, "--profiles")
+    assert call(durable, "ledger", "forget").returncode == 2
+    assert "1 group forgotten" in call(durable, "ledger", "forget", "org_1").stdout
+    call(durable, "replay", file, "--profiles")
     assert len(double.identifies) + sum(repeat.count for repeat in double.repeats) == sent + 1
 
 
@@ -512,8 +520,8 @@ def test_a_group_that_is_not_known_and_a_ledger_that_nobody_can_see_end_differen
     env: dict[str, str], tmp_path: Path
 ) -> None:
     durable = {**env, "OTEL_EXPORTER_POSTHOG_LEDGER": str(tmp_path / "state" / "ledger.db")}
-    assert cli(durable, "ledger", "show", "nobody").returncode == 1
-    assert cli(env, "ledger", "show", "nobody").returncode == 2
+    assert call(durable, "ledger", "show", "nobody").returncode == 1
+    assert call(env, "ledger", "show", "nobody").returncode == 2
 
 
 # -- at a terminal --------------------------------------------------------------------------------------
