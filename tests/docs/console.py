@@ -5,15 +5,18 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.e2e.command_line import call
 from tests.e2e.processes import environment
 
 from opentelemetry.exporter.posthog.testing import PostHogDouble
@@ -21,7 +24,6 @@ from opentelemetry.exporter.posthog.testing import PostHogDouble
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ADDRESS = "http://127.0.0.1:8009"
-MARK = "@@@"
 
 VOLATILE = (
     (re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "UUID"),
@@ -57,24 +59,56 @@ def commands(block: str) -> Iterator[Command]:
 
 
 def real_outputs(page: str) -> list[str]:
-    """What all commands of a page print, run in order in one shell and one folder."""
-    asked = [command for block in BLOCK.findall(page) for command in commands(block)]
+    """What all commands of a page print, run in order in one folder."""
+    asked = [command.text for block in BLOCK.findall(page) for command in commands(block)]
     with tempfile.TemporaryDirectory() as folder, PostHogDouble.listening() as double:
         shutil.copy(ROOT / "examples/recorded/shop.jsonl", folder)
-        script = "".join(f"{c.text.replace(ADDRESS, double.url)}\necho {MARK}\n" for c in asked)
+        shell = Shell(Path(folder).resolve())
+        said = [shell.run(text.replace(ADDRESS, double.url)) for text in asked]
+        return [one.replace(double.url, ADDRESS).replace(f"{shell.folder}/", "") for one in said]
+
+
+class Shell:
+    """A shell in ``folder``, whose exports hold for the next commands. Our own program, asked for by plain
+    words, is called in this process: another interpreter takes a second.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._exported: dict[str, str] = {}
+
+    def run(self, text: str) -> str:
+        """All that it prints."""
+        if re.search(r"[|<>;&`(\n]", text) is None:
+            program, *words = shlex.split(text.replace("$PWD", str(self.folder)))
+            if program == "export":
+                self._exported.update(word.split("=", 1) for word in words)
+                return ""
+            if program == "otel-posthog":
+                return self._called(words)
+        return self._in_bash(text)
+
+    def _called(self, words: Sequence[str]) -> str:
+        here = Path.cwd()
+        os.chdir(self.folder)
+        try:
+            return call(self._exported, *words, together=True).stdout
+        finally:
+            os.chdir(here)
+
+    def _in_bash(self, text: str) -> str:
         done = subprocess.run(
-            ["bash"],
-            input=script,
-            cwd=folder,
-            env=environment({}),
+            ["bash", "-c", text],
+            cwd=self.folder,
+            env=environment(self._exported),
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             timeout=110,
             check=False,
         )
-        said = done.stdout.replace(double.url, ADDRESS).replace(f"{Path(folder).resolve()}/", "")
-    return said.split(f"{MARK}\n")[: len(asked)]
+        return done.stdout
 
 
 def with_real_outputs(page: str) -> str:
