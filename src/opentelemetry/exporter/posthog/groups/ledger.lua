@@ -38,12 +38,21 @@ local clock = redis.call("TIME")
 local now = tonumber(clock[1]) * 1000000 + tonumber(clock[2])
 local may_grant = now <= call.latest
 
+local texts = {} -- of numbers: a batch is settled at one moment
 local function digits(number)
-  return string.format("%.0f", number)
+  local text = texts[number]
+  if not text then
+    text = string.format("%.0f", number)
+    texts[number] = text
+  end
+  return text
 end
 
 -- Hexadecimal texts by their value: Lua compares strings by the server's locale, in which "aa" may be one letter.
 local function compare(one, other)
+  if one == other then
+    return 0
+  end
   for i = 1, math.max(#one, #other), 12 do
     local a = tonumber(string.sub(one, i, i + 11), 16) or -1
     local b = tonumber(string.sub(other, i, i + 11), 16) or -1
@@ -186,31 +195,28 @@ local function fades_at(group)
 end
 
 local function write_group(key, group)
-  local fields = {
-    g = group.id,
-    t = digits(group.token),
-    q = digits(group.quiet),
-    r = digits(group.retry),
-    b = digits(group.bucket),
-  }
-  for name, known in pairs(group.properties) do
-    faded(known)
-    fields["w:" .. name] = known.want
-    fields["v:" .. name] = known.value
-    fields["h:" .. name] = known.have .. "," .. digits(known.settled) .. "," .. (known.refused and "1" or "0")
-    fields["x:" .. name] = known.history
-  end
-  local changed, gone = {}, {}
-  for field, value in pairs(fields) do
-    if group.fields[field] ~= value then
+  local before, changed, gone = group.fields, {}, {}
+  local function put(field, value)
+    if before[field] == value then
+      return
+    elseif value == nil then
+      gone[#gone + 1] = field
+    else
       changed[#changed + 1] = field
       changed[#changed + 1] = value
     end
   end
-  for field in pairs(group.fields) do
-    if fields[field] == nil then
-      gone[#gone + 1] = field
-    end
+  put("g", group.id)
+  put("t", digits(group.token))
+  put("q", digits(group.quiet))
+  put("r", digits(group.retry))
+  put("b", digits(group.bucket))
+  for name, known in pairs(group.properties) do
+    faded(known)
+    put("w:" .. name, known.want)
+    put("v:" .. name, known.value)
+    put("h:" .. name, known.have .. "," .. digits(known.settled) .. (known.refused and ",1" or ",0"))
+    put("x:" .. name, known.history)
   end
   in_pieces("HSET", key, changed)
   in_pieces("HDEL", key, gone)
