@@ -42,6 +42,7 @@ FACTLESS_METHODS: Final = frozenset({"OPTIONS", "HEAD"})
 """Requests that browsers and monitors make on their own."""
 
 _SERVER, _CONSUMER, _INTERNAL = SpanKind.SERVER, SpanKind.CONSUMER, SpanKind.INTERNAL
+_CLIENT, _PRODUCER = SpanKind.CLIENT, SpanKind.PRODUCER
 """Before Python 3.12, to look a member up on its enum costs as much as a call."""
 
 _SIDE_EFFECTS: Final = re.compile(r"survey (sent|shown|dismissed)")
@@ -220,32 +221,48 @@ class _Selector:
 
 
 class SpanSelector(_Selector):
-    __slots__ = ("_short", "_spoken_for")
+    __slots__ = ("_group", "_other_groups", "_short")
 
     def __init__(self, selection: Selection, settings: Settings) -> None:
         super().__init__(selection, settings)
         self._short = (
             selection.preset is Preset.ENTRY and self._rules is None and not settings.groups_from_resource
         )
-        groups = (rule.attribute for rule in settings.groups)
-        self._spoken_for = frozenset({control.EVENT, control.CAPTURE, *groups})
+        # Nearly everybody has one: asking for it by itself takes half the time of asking for a set.
+        self._group, *self._other_groups = [rule.attribute for rule in settings.groups] or [control.EVENT]
 
-    def are_dull(self, looks: Sequence[Look]) -> list[bool]:
-        """Is it plain that a span is no entry and that nothing on it speaks for it?
+    def without_dull(
+        self, looks: Sequence[Look], scope_of: Callable[[object], Scope]
+    ) -> Sequence[Look | None]:
+        """None for a span of which it is plain that it is no entry and that nothing on it speaks for it.
 
-        True for four of five spans of a service, for which :meth:`verdict` would say NOT_AN_ENTRY after
+        So are four of five spans of a service, and :meth:`verdict` would say NOT_AN_ENTRY of each after
         several times the work.
         """
         if not self._short:
-            return [False] * len(looks)
-        spoken_for = self._spoken_for
-        return [
-            kind is not _SERVER
-            and kind is not _CONSUMER
-            and (kind is not _INTERNAL or (parent is not None and not parent.is_remote))
-            and attributes.keys().isdisjoint(spoken_for)
-            for kind, parent, _, attributes in looks
-        ]
+            return looks
+        event, capture, group, others = control.EVENT, control.CAPTURE, self._group, self._other_groups
+        left: list[Look | None] = []
+        foreign: object = None  # the last scope that was not our own: most often the next span's, too
+        for look in looks:
+            kind, parent, scope, attributes = look
+            if (
+                (
+                    kind is _CLIENT
+                    or (kind is _INTERNAL and parent is not None and not parent.is_remote)
+                    or kind is _PRODUCER
+                )
+                and event not in attributes
+                and capture not in attributes
+                and group not in attributes
+                and not (others and any(other in attributes for other in others))
+                and (scope is foreign or not scope_of(scope).own)
+            ):
+                foreign = scope
+                left.append(None)
+            else:
+                left.append(look)
+        return left
 
     def verdict(
         self,

@@ -113,18 +113,14 @@ class Translator:
 
     def spans(self, batch: Sequence[ReadableSpan], *, now_ns: int) -> list[Translation]:
         """Translate some spans together; raises if one of them can't be read."""
-        scope_of_, looks = self._scopes.get, self._looks_of(batch)
-        answers = [
-            NOT_AN_ENTRY if dull and not scope_of_(look[2]).own else None
-            for look, dull in zip(looks, self._spans.are_dull(looks), strict=True)
-        ]
-        subjects = [
-            self._begun(span, kind, scope, attributes)
-            for span, (kind, _, scope, attributes), answer in zip(batch, looks, answers, strict=True)
-            if answer is None
-        ]
-        if not subjects:
+        left = self._spans.without_dull(self._looks_of(batch), self._scopes.get)
+        if not any(left):
             return [NOT_AN_ENTRY] * len(batch)
+        subjects = [
+            self._begun(span, look[0], look[2], look[3])
+            for span, look in zip(batch, left, strict=True)
+            if look is not None
+        ]
         found = iter(
             self._translated(
                 subjects,
@@ -134,7 +130,7 @@ class Translator:
                 now_ns,
             )
         )
-        return [answer or next(found) for answer in answers]
+        return [NOT_AN_ENTRY if look is None else next(found) for look in left]
 
     def log(
         self, record: ReadableLogRecord, *, now_ns: int, random_bits: Callable[[int], int]
