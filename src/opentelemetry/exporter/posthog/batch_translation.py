@@ -62,6 +62,8 @@ class BatchTranslation:
             captures = []
             speaking = [result for result in results if result is not NOT_AN_ENTRY]
             dull += len(results) - len(speaking)
+            if not speaking:
+                continue
             for result in speaking:
                 if result is None:
                     gone.append(Reason.TRANSLATION_ERROR)
@@ -83,9 +85,10 @@ class BatchTranslation:
                 self._diagnostics.dropped(Reason.INVALID, len(captures) - len(envelopes))
         if dull:
             self._diagnostics.let_go(Reason.NOT_AN_ENTRY, dull)
-        for reason, count in counted(gone):
+        for reason, count in counted(gone) if gone else ():
             self._diagnostics.let_go(reason, count)
-        self._diagnostics.made(made)
+        if made:
+            self._diagnostics.made(made)
         return events, observations
 
     def _without_twins(self, captures: list[Capture], seen: set[str]) -> list[Capture]:

@@ -128,7 +128,8 @@ class Pipeline:
             if look is not None and observations:
                 look.decided(self._ledger.decisions(observations, updates))
             del observations  # a fifth of what would be held while the request is under way
-            kept = self._carrier.carry(events, updates, deadline) and self._ledger.is_safe()
+            carried = not (events or updates) or self._carrier.carry(events, updates, deadline)
+            kept = carried and self._ledger.is_safe()
         self._diagnostics.tick()
         self._pass_notices_on()
         self._wake_caretaker()
