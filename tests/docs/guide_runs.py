@@ -9,7 +9,7 @@ from typing import Any
 from opentelemetry.sdk.trace import TracerProvider
 from tests.docs.blocks import ROOT, Block, blocks_of
 from tests.docs.test_settings_in_pages import SHELL, exported_by
-from tests.e2e.processes import run
+from tests.e2e.processes import instrumenting, run
 
 HOW_TO = "docs/how-to/"
 HOST = "OTEL_EXPORTER_POSTHOG_HOST"
@@ -32,7 +32,7 @@ def instrumented(program: str, folder: Path, env: Mapping[str, str]) -> str:
     """Run a program under zero-code set-up in ``folder``; what it said. It has to end well."""
     path = folder / "program.py"
     path.write_text(program)
-    nothing_else = {"PYTHONPATH": str(folder), "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "*"}  # quicker
+    nothing_else = {"PYTHONPATH": str(folder), **instrumenting()}
     done = run(["opentelemetry-instrument", "python", path], {**nothing_else, **env})
     assert done.returncode == 0
     return done.stdout + done.stderr

@@ -18,7 +18,7 @@ import pytest
 import yaml
 from opentelemetry.trace import SpanKind
 from tests.docs.blocks import ROOT
-from tests.e2e.processes import APPS, Service, environment, run
+from tests.e2e.processes import APPS, Service, environment, instrumenting, run
 
 from opentelemetry.exporter.posthog.settings.options import BY_NAME
 from opentelemetry.exporter.posthog.testing import PostHogDouble, StoredEvent, capturing
@@ -145,7 +145,10 @@ def test_the_way_by_a_declarative_file(double: PostHogDouble, tmp_path: Path) ->
     (text,) = blocks("yaml")
     path = tmp_path / "otel.yaml"
     path.write_text(pointed_at(double, text))
-    done = run(["opentelemetry-instrument", "python", APPS / "shop.py"], {"OTEL_CONFIG_FILE": str(path)})
+    done = run(
+        ["opentelemetry-instrument", "python", APPS / "shop.py"],
+        {"OTEL_CONFIG_FILE": str(path), **instrumenting()},
+    )
     assert done.returncode == 0
     assert {event.groups.get("organization") for event in double.events} - {None}
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from importlib.metadata import entry_points
 from pathlib import Path
 
 APPS = Path(__file__).with_name("apps")
@@ -15,6 +16,17 @@ BIN = Path(sys.executable).parent
 
 PATIENCE = 60.0
 """Seconds until a program counts as hung; Python with the SDK starts in one or two on a busy machine."""
+
+
+INSTRUMENTATIONS = frozenset(found.name for found in entry_points(group="opentelemetry_instrumentor"))
+"""All that zero-code set-up loads here unless told otherwise, frameworks and all: a second a process."""
+
+
+def instrumenting(*names: str) -> dict[str, str]:
+    """The setting under which zero-code set-up instruments these libraries and no other, as where only their
+    instrumentations are installed.
+    """
+    return {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": ",".join(sorted(INSTRUMENTATIONS - set(names)))}
 
 
 def environment(extra: Mapping[str, str]) -> dict[str, str]:

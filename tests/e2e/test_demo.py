@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from opentelemetry.exporter.posthog.testing import PostHogDouble
-from tests.e2e.processes import Service
+from tests.e2e.processes import Service, instrumenting
 from tests.servers import redis_binary
 
 ROOT = Path(__file__).parents[2]
@@ -26,8 +26,10 @@ pytestmark = pytest.mark.xdist_group("demo")
 
 
 def play(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """With the instrumentations that the demo's page installs."""
+    (installed,) = instrumenting("fastapi", "logging").items()
     return subprocess.run(
-        [sys.executable, "-m", "examples.b2b_saas.demo", *arguments],
+        [sys.executable, "-m", "examples.b2b_saas.demo", "--set", "=".join(installed), *arguments],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -79,7 +81,7 @@ def test_the_service_alone_is_switched_on_by_the_lines_of_its_page(tmp_path: Pat
     with PostHogDouble.listening() as double:
         lines = "\n".join([*settings, f"exec {start}"])
         lines = lines.replace("http://127.0.0.1:8009", double.url).replace("--port 8000", "--port 0")
-        with Service(["bash", "-ec", lines], {}, cwd=SERVICE) as service:
+        with Service(["bash", "-ec", lines], instrumenting("fastapi", "logging"), cwd=SERVICE) as service:
             url = re.search(r"http://127\S+", service.wait_for("Uvicorn running on"))
             assert url is not None
             founded = {"id": "org_1", "name": "Acme", "website": "https://acme.example"}

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from opentelemetry.exporter.posthog.testing import PostHogDouble
-from tests.e2e.processes import Service
+from tests.e2e.processes import Service, instrumenting
 
 NEVER = "3600000"
 """A schedule delay in ms: nothing is exported unless something flushes."""
@@ -35,6 +35,7 @@ def zero_code(double: PostHogDouble, **more: str) -> dict[str, str]:
         "OTEL_EXPORTER_POSTHOG_API_KEY": "phc_test",
         "OTEL_EXPORTER_POSTHOG_HOST": double.url,
         "OTEL_EXPORTER_POSTHOG_GROUP_PROCESSOR": "true",
+        **instrumenting(),
         **more,
     }
 
@@ -51,7 +52,8 @@ def address_in(line: str) -> str:
 
 
 def uvicorn(env: dict[str, str]) -> Service:
-    return Service(["opentelemetry-instrument", "uvicorn", "web:app", "--port", "0"], env)
+    command = ["opentelemetry-instrument", "uvicorn", "web:app", "--port", "0"]
+    return Service(command, {**env, **instrumenting("fastapi")})
 
 
 # -- uvicorn: ends on SIGTERM without exit hooks -----------------------------------------------------------
@@ -105,11 +107,7 @@ def test_gunicorn_with_preload_loses_nothing_in_any_worker(double: PostHogDouble
 def worker(double: PostHogDouble, folder: Path, **more: str) -> Service:
     folder.mkdir()
     # Without the instrumentation of Celery, whose spans are entries too: only the tasks' own are counted.
-    broker = {
-        "TEST_BROKER": "filesystem://",
-        "TEST_BROKER_FOLDER": str(folder),
-        "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "celery",
-    }
+    broker = {"TEST_BROKER": "filesystem://", "TEST_BROKER_FOLDER": str(folder)}
     command = ["opentelemetry-instrument", "celery", "-A", "tasks", "worker", "--concurrency", "2"]
     return Service(
         [*command, "--pool", "prefork", "--loglevel", "INFO", "--without-mingle", "--without-gossip"],

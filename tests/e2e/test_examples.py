@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from opentelemetry.exporter.posthog.testing import PostHogDouble
-from tests.e2e.processes import environment
+from tests.e2e.processes import environment, instrumenting
 from tests.servers import redis_binary
 
 ROOT = Path(__file__).parents[2]
@@ -31,9 +32,13 @@ def double() -> Iterator[PostHogDouble]:
 
 
 def play(name: str, *arguments: str) -> tuple[int, str]:
-    """Exit status and output of ``python -m examples.<name>``."""
+    """Exit status and output of ``python -m examples.<name>``, with the instrumentations that its page
+    installs."""
+    needed = (ROOT / "examples" / name / "requirements.txt").read_text()
+    installed = instrumenting(*re.findall(r"^opentelemetry-instrumentation-(\w+)$", needed, re.MULTILINE))
+    given = [part for setting in installed.items() for part in ("--set", "=".join(setting))]
     done = subprocess.run(
-        [sys.executable, "-m", f"examples.{name}", *arguments],
+        [sys.executable, "-m", f"examples.{name}", *given, *arguments],
         cwd=ROOT,
         env=environment({}),
         capture_output=True,

@@ -15,7 +15,7 @@ import pytest
 from opentelemetry.exporter.posthog.inspector.inspector import Inspector
 from opentelemetry.exporter.posthog.inspector.serving import serving
 from tests.browser import chromium, page_of
-from tests.e2e.processes import APPS, BIN, Service
+from tests.e2e.processes import APPS, BIN, Service, instrumenting
 from tests.unit.inspector.sending import event, group_update, send_legacy
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def told() -> Iterator[Told]:
 def shop(told: Told) -> Told:
     """The inspector, after a service under zero-code instrumentation has sent to it and ended."""
     command = ["opentelemetry-instrument", "python", APPS / "inspected_shop.py", "24", "40"]
-    with Service(command, {**ZERO_CODE, **told.environment}) as service:
+    with Service(command, {**ZERO_CODE, **instrumenting(), **told.environment}) as service:
         service.wait_for("the shop is closed")
         assert service.ended() == 0
     return told
@@ -82,7 +82,7 @@ def test_events_come_to_an_open_page_without_reloading(browser: Browser) -> None
     command = ["opentelemetry-instrument", "python", APPS / "inspected_shop.py", "4", "20"]
     with serving(Inspector()) as address, page_of(browser, address.page) as page:
         page.get_by_text("Nothing has arrived yet").wait_for()
-        with Service(command, {**ZERO_CODE, **address.environment}) as service:
+        with Service(command, {**ZERO_CODE, **instrumenting(), **address.environment}) as service:
             page.locator("#list-events .row", has_text="POST /orders").first.wait_for()
             assert service.ended() == 0
         assert "token" not in page.url, "the token does not stay in the address bar, for all to see"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from opentelemetry.exporter.posthog.testing import PostHogDouble
-from tests.e2e.processes import APPS, run
+from tests.e2e.processes import APPS, INSTRUMENTATIONS, instrumenting, run
 
 KEY = "phc_test"
 
@@ -84,12 +84,15 @@ def zero_code(double: PostHogDouble, **more: str) -> dict[str, str]:
         "OTEL_METRICS_EXPORTER": "none",
         "OTEL_EXPORTER_POSTHOG_API_KEY": KEY,
         "OTEL_EXPORTER_POSTHOG_HOST": double.url,
+        **instrumenting(),
         **more,
     }
 
 
 def test_environment_variables_alone_switch_both_exporters_on(double: PostHogDouble) -> None:
-    done = run(["opentelemetry-instrument", "python", APPS / "shop.py"], zero_code(double))
+    """With all that is instrumented by default, our own HTTP client too; the others go without."""
+    env = {**zero_code(double), **instrumenting(*INSTRUMENTATIONS)}
+    done = run(["opentelemetry-instrument", "python", APPS / "shop.py"], env)
     assert done.returncode == 0
     ours = [line for line in done.stderr.splitlines() if "posthog" in line.lower()]
     assert ours == [], "a healthy exporter says nothing on an unconfigured logger"
@@ -101,7 +104,7 @@ def test_the_variables_are_also_flags_of_opentelemetry_instrument(double: PostHo
         ["opentelemetry-instrument", "--traces_exporter", "posthog", "--logs_exporter", "posthog",
          "--metrics_exporter", "none", "--exporter_posthog_api_key", KEY,
          "--exporter_posthog_host", double.url, "python", APPS / "shop.py"],
-        {},
+        instrumenting(),
     )  # fmt: skip
     assert done.returncode == 0
     assert_the_shop_was_told(double)
@@ -122,7 +125,7 @@ def test_a_declarative_configuration_file_switches_both_exporters_on(
     path.write_text(YAML)
     done = run(
         ["opentelemetry-instrument", "python", APPS / "shop.py"],
-        {"OTEL_CONFIG_FILE": str(path), "KEY": KEY, "HOST": double.url},
+        {"OTEL_CONFIG_FILE": str(path), "KEY": KEY, "HOST": double.url, **instrumenting()},
     )
     assert done.returncode == 0
     assert_the_shop_was_told(double)
@@ -136,7 +139,7 @@ def test_an_unknown_key_in_the_file_is_named_and_costs_nothing_else(
     path.write_text(YAML.replace("timeout_millis", "tiemout_millis"))
     done = run(
         ["opentelemetry-instrument", "python", APPS / "shop.py"],
-        {"OTEL_CONFIG_FILE": str(path), "KEY": KEY, "HOST": double.url},
+        {"OTEL_CONFIG_FILE": str(path), "KEY": KEY, "HOST": double.url, **instrumenting()},
     )
     assert "tiemout_millis" in done.stderr
     assert_the_shop_was_told(double)
