@@ -58,7 +58,7 @@ def test_the_demo_says_what_was_not_exported_and_why(told: subprocess.CompletedP
 @pytest.mark.parametrize(
     "by",
     [
-        pytest.param("environment", id="told by the environment"),
+        pytest.param("environment", id="told by the environment", marks=pytest.mark.long),
         pytest.param("yaml", id="told by a file", marks=pytest.mark.newest),
     ],
 )
