@@ -134,7 +134,7 @@ ADDED = {
     "service.name": "Of the resource; also `service.version` and `deployment.environment.name`, if set.",
     "otel.scope.name": "Who emitted the signal: an instrumentation, or the name of the application's tracer or logger.",
     "span.kind": "Spans: `server`, `consumer`, `internal`, `client`, `producer`.",
-    "span.duration_ms": "Spans: end less start, in milliseconds.",
+    "span.duration_ms": "Spans: end less start, in milliseconds, to the microsecond.",
     "otel.status_code": "Spans: `OK` or `ERROR`, if it was set.",
     "exception.type": "Spans: the type of the last exception that was recorded; never its message or stack.",
     "log.severity": "Log events: the severity, if it was given.",

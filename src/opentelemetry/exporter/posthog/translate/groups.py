@@ -66,7 +66,7 @@ def _find(
             problem = problem or Reason.INVALID_GROUP_KEY
         else:
             keys[type_] = key
-    return _found(keys, stamped & keys.keys(), _NONE, problem)
+    return _found(keys, stamped.intersection(keys), _NONE, problem)
 
 
 _found_again = lru_cache(maxsize=4_096)(_find)  # the same few organizations come again and again
@@ -110,7 +110,7 @@ class GroupFinder:
         }
         if len(kept) == len(found.keys):
             return found
-        return _found(kept, found.stamped & kept.keys(), found.elsewhere, Reason.GROUP_KEY_CUT)
+        return _found(kept, found.stamped.intersection(kept), found.elsewhere, Reason.GROUP_KEY_CUT)
 
     def with_remembered(
         self, found: Found, attributes: Mapping[str, object], remembered: Mapping[str, str]
@@ -144,7 +144,7 @@ class GroupFinder:
     def _joined(self, found: Found, added: Mapping[str, str]) -> Found:
         keys = {**found.keys, **added}
         ordered = {type_: keys[type_] for type_, _ in self._rules if type_ in keys}
-        return _found(ordered, found.stamped, found.elsewhere | added.keys(), found.problem)
+        return _found(ordered, found.stamped, found.elsewhere.union(added), found.problem)
 
 
 def type_names(value: object) -> frozenset[str]:

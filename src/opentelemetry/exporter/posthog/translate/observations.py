@@ -83,9 +83,11 @@ class Observer:
         profile = subject.plan.groups.get(group.type)
         if profile is None:
             return {}
-        pick = profile.pick
-        if subject.plain and pick is not None and "" not in (values := pick(subject.properties)):
-            return dict(zip(profile.names, values, strict=True))
+        if subject.plain and profile.plain is not None:
+            event = subject.properties
+            said = {name: event[event_name] for event_name, name in profile.plain}
+            if "" not in said.values():
+                return said
         return self._each_said(profile, subject)
 
     def _each_said(self, profile: Profile, subject: Subject) -> dict[str, JsonValue]:

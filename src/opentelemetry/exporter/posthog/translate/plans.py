@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from .. import attributes as control
 from . import notes
 from .conventions import convention_name, is_convention, passes
-from .plain import Pick, Plainness, picking
+from .plain import Plainness
 from .properties import CAMPAIGN, is_reserved, name_of
 from .shapes import Shape, Shapes
 
@@ -68,10 +68,8 @@ class Profile(NamedTuple):
     """What one set of keys says of one group type."""
 
     entries: tuple[GroupEntry, ...]
-    names: tuple[str, ...]
-    pick: (
-        Pick | None
-    )  # the values of ``names`` out of a plain event's properties; None if some may be withheld
+    plain: tuple[tuple[str, str], ...] | None
+    """Name in a plain event and name in the profile; None if some may be withheld."""
 
 
 class Plan(NamedTuple):
@@ -180,7 +178,7 @@ class Planner:
             person=self._person(keys),
             notes=tuple(said),
             plain=Plainness(keys, moving) if present.isdisjoint(_SAID_BY_US) else None,
-            staying=tuple(present - moving.keys()),
+            staying=tuple(present.difference(moving)),
             renamed=tuple((key, name) for key, name in moving.items() if key != name),
             apart=tuple(entry for entry in entries.values() if entry.pattern is not None),
         ), tuple(once)
@@ -230,11 +228,8 @@ class Planner:
 
 
 def _profile(entries: tuple[GroupEntry, ...]) -> Profile:
-    names = tuple(entry.name for entry in entries)
     withheld = any(entry.pattern is not None for entry in entries)
-    return Profile(
-        entries, names, None if withheld else picking(tuple(entry.event_name for entry in entries))
-    )
+    return Profile(entries, None if withheld else tuple((entry.event_name, entry.name) for entry in entries))
 
 
 def profile_name(suffix: str) -> str:

@@ -38,7 +38,7 @@ class Subject:
     __slots__ = (
         "answer", "attributes", "capture", "found", "kind", "observations", "observed", "origin",
         "plain", "plan", "properties", "said", "scope", "seen_ns", "shape", "signal", "span_events",
-        "span_id", "time_ns", "trace_id", "verdict",
+        "span_hex", "span_id", "time_ns", "trace_id", "verdict",
     )  # fmt: skip
 
     # begun
@@ -64,8 +64,9 @@ class Subject:
     # read: nothing here belongs to the SDK any more
     time_ns: int  # event time
     seen_ns: int  # when this process knew, at most now
-    trace_id: str  # hex, "" outside a trace
-    span_id: str
+    trace_id: int  # 0 outside a trace
+    span_id: int
+    span_hex: str
     span_events: Sequence[Event]
 
     # translated
@@ -108,13 +109,13 @@ def place(subject: Subject, context: Any) -> None:
     ``context``: whatever has the ids as numbers; None outside a trace.
     """
     properties = subject.properties
-    subject.trace_id = subject.span_id = ""
+    subject.trace_id = 0
     if subject.scope.name:
         properties["otel.scope.name"] = subject.scope.name
     if context is not None and (trace_id := context.trace_id) and (span_id := context.span_id):
         try:
-            trace_id, span_id = trace_id.to_bytes(16, "big").hex(), span_id.to_bytes(8, "big").hex()
+            trace_hex, span_hex = trace_id.to_bytes(16, "big").hex(), span_id.to_bytes(8, "big").hex()
         except (AttributeError, OverflowError):  # no number, or one below zero or too large
             return
-        properties["$trace_id"], properties["$span_id"] = trace_id, span_id
-        subject.trace_id, subject.span_id = trace_id, span_id
+        properties["$trace_id"], properties["$span_id"] = trace_hex, span_hex
+        subject.trace_id, subject.span_id, subject.span_hex = trace_id, span_id, span_hex

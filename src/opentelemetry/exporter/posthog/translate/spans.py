@@ -40,7 +40,8 @@ def read(subjects: Iterable[Subject], now_ns: int, events_of: EventsOf) -> None:
         place(subject, span.context)
         properties["span.kind"] = KINDS.get(id(subject.kind), "internal")
         if started and ended:
-            properties["span.duration_ms"] = (ended - started) / 1_000_000 if ended > started else 0.0
+            # Whole microseconds, as in timestamps: what lies below is noise that nothing compresses.
+            properties["span.duration_ms"] = (ended - started) // 1_000 / 1_000 if ended > started else 0.0
         status = STATUSES.get(id(span.status.status_code))
         if status is not None:
             properties["otel.status_code"] = status

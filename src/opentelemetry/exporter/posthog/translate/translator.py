@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind
 
-from ..identifiers import span_uuid
+from ..identifiers import span_uuid, unplaced_span_uuid
 from ..reasons import Reason
 from ..uuid7 import RANDOM_BITS, uuid7
 from . import logs, notes, spans
@@ -381,6 +381,6 @@ def _source(found: Found, group_type: str) -> str:
 
 
 def _uuid_of_span(event: str, subject: Subject) -> str:
-    if not subject.trace_id:  # no span of the SDK: its time is all that tells it from others
-        return span_uuid(event, f"{subject.time_ns}", f"{subject.seen_ns}", subject.time_ns)
-    return span_uuid(event, subject.trace_id, subject.span_id, subject.time_ns)
+    if not subject.trace_id:
+        return unplaced_span_uuid(event, subject.time_ns, subject.seen_ns)
+    return span_uuid(event, subject.trace_id, subject.span_id, subject.span_hex, subject.time_ns)
