@@ -188,6 +188,7 @@ TRIGGERS = """
 CREATE TABLE fleet_log(
     seq INTEGER PRIMARY KEY, call INTEGER, group_key TEXT, token INTEGER, quiet INTEGER, name TEXT, want TEXT
 );
+CREATE INDEX fleet_log_of_group ON fleet_log(group_key, call);
 CREATE TABLE fleet_call(one INTEGER PRIMARY KEY, call INTEGER);
 INSERT INTO fleet_call VALUES(1, 0);
 CREATE TRIGGER fleet_new AFTER INSERT ON ledger_group BEGIN
@@ -200,8 +201,8 @@ CREATE TRIGGER fleet_old AFTER UPDATE ON ledger_group BEGIN
 END;
 CREATE TRIGGER fleet_prop AFTER INSERT ON ledger_prop BEGIN
     INSERT INTO fleet_log(call, group_key, token, quiet, name, want)
-        SELECT c.call, g.key, g.token, g.quiet, NEW.name, NEW.want
-        FROM fleet_call c, ledger_group g WHERE g.id = NEW.group_id;
+        SELECT (SELECT max(call) FROM fleet_log WHERE group_key = g.key), g.key, g.token, g.quiet, NEW.name, NEW.want
+        FROM ledger_group g WHERE g.id = NEW.group_id;
 END;
 """  # noqa: E501 - SQL
 
@@ -213,10 +214,10 @@ def watch_sqlite(path: Path) -> None:
 
 
 def sqlite_steps(path: Path) -> Iterator[Step]:
-    """The steps since :func:`watch_sqlite`, in order."""
+    """The steps since :func:`watch_sqlite`, in order. A call may write its groups before their properties."""
     with closing(sqlite3.connect(path, timeout=30)) as connection:
         rows = connection.execute(
-            "SELECT call, group_key, token, quiet, name, want FROM fleet_log ORDER BY seq"
+            "SELECT call, group_key, token, quiet, name, want FROM fleet_log ORDER BY call, seq"
         ).fetchall()
     for _, together in groupby(rows, key=lambda row: row[0]):
         call = list(together)
