@@ -22,10 +22,15 @@ from opentelemetry.exporter.posthog.settings.sources import resolve
 from opentelemetry.exporter.posthog.source import Source
 
 from . import records
+from .floor import FLOOR
+from .floor import floor as floor_case
 from .paired import measured
 from .table import Bench, Row
 
 BATCHES = 4
+
+LET_GO_FLOORS = 1 / 8
+"""The goal of 1 µs was set where F is 8 µs, and microseconds of two machines are not alike."""
 
 OTLP_SPANS, OTLP_LOGS = "OTLP encode_spans", "OTLP encode_logs"
 SPANS, LOGS, LET_GO = "translate a span", "translate a log event", "a span without a group, let go"
@@ -54,8 +59,10 @@ def _translation(bench: Bench) -> list[Row]:
         LOGS: _translating(log_source(settings), logs),
         LET_GO: lambda number: pipeline.export(source, steps[number % BATCHES]),
     }
-    rounds = measured(cases, rounds=bench.rounds, records=records.BATCH)
+    with floor_case(bench.sink) as floor:
+        rounds = measured({FLOOR: floor, **cases}, rounds=bench.rounds, records=records.BATCH)
     pipeline.shutdown(1.0)
+    cost = rounds.cost(LET_GO) * 1e6
     return [
         Row(
             name=name,
@@ -66,7 +73,10 @@ def _translation(bench: Bench) -> list[Row]:
             aim=0.15,
         )
         for name, other in ((SPANS, OTLP_SPANS), (LOGS, OTLP_LOGS))
-    ] + [Row(name=LET_GO, cost=rounds.cost(LET_GO) * 1e6, found=rounds.cost(LET_GO) * 1e6, unit="us", must=1)]
+    ] + [
+        Row(name=LET_GO, cost=cost, found=rounds.ratio(LET_GO, FLOOR), unit="F", must=LET_GO_FLOORS),
+        Row(name=LET_GO, cost=cost, found=cost, unit="us", must=1),
+    ]
 
 
 def _translating(source: Source[Any], batches: Sequence[Sequence[Any]]) -> Callable[[int], None]:
