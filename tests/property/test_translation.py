@@ -205,6 +205,28 @@ def test_values_that_move_together_come_out_as_those_that_are_looked_at_one_by_o
     assert together.notes == one_by_one.notes
 
 
+FEW_VALUES = st.sampled_from(["team", "", "sk_live_abcdefgh12345678", 1, True, 1.0, 0, False, 2**60])
+OF_ONE_SHAPE = st.fixed_dictionaries(
+    {"organization.plan": FEW_VALUES, "organization.seats": FEW_VALUES, "note": FEW_VALUES}
+)
+
+
+@settings(QUICK, max_examples=200)
+@given(st.lists(OF_ONE_SHAPE, min_size=2, max_size=12))
+def test_what_a_group_was_told_before_is_not_taken_for_something_that_only_looks_equal(
+    signals: list[dict[str, Any]],
+) -> None:
+    def said(translator: Translator, attributes: dict[str, Any]) -> str:
+        record = a_log(attributes={"organization.id": "org_42", **attributes})
+        result = translator.log(record, now_ns=EPOCH_NS, random_bits=Bits())
+        assert result.capture is not None
+        return repr((dict(result.capture.properties), result.observations))
+
+    used = Translator(some_settings())
+    for attributes in signals:
+        assert said(used, attributes) == said(Translator(some_settings()), attributes)
+
+
 SECRETS = ["anna@example.com", "sk_live_abcdefgh12345678", "4111 1111 1111 1111"]
 
 

@@ -44,8 +44,8 @@ class CaptureMaker:
         for subject in subjects:
             plan, constant = subject.plan, subject.origin.properties
             attributes: dict[str, Any] = subject.attributes
-            if plan.plain is not None and plan.plain.holds(attributes):
-                subject.plain = True
+            if plan.plain is not None and (told := plan.plain.look(attributes)) is not None:
+                subject.told = told
                 subject.properties = properties = {**attributes, **constant}
                 for key in plan.staying:
                     del properties[key]
@@ -59,7 +59,7 @@ class CaptureMaker:
         of what the signal or its resource says, the attribute wins.
         """
         for subject in subjects:
-            entries = subject.plan.apart if subject.plain else subject.plan.event
+            entries = subject.plan.event if subject.told is None else subject.plan.apart
             if entries:
                 self._add_each(subject, entries)
 

@@ -74,8 +74,8 @@ class Observer:
                 made.append(Observation(group, time_ns, subject.seen_ns, properties, subject.origin.service))
             subject.observations = tuple(made)
 
-    def _said_of(self, group: Group, subject: Subject) -> dict[str, JsonValue]:
-        """Values that the event has were converted before; of plain ones only the empty text says nothing."""
+    def _said_of(self, group: Group, subject: Subject) -> Mapping[str, JsonValue]:
+        """Values that the event has were converted before."""
         if group.type in subject.found.elsewhere:
             origin = subject.origin
             here = origin.groups.get(group.type) == group.key
@@ -83,11 +83,8 @@ class Observer:
         profile = subject.plan.groups.get(group.type)
         if profile is None:
             return {}
-        if subject.plain and profile.plain is not None:
-            event = subject.properties
-            said = {name: event[event_name] for event_name, name in profile.plain}
-            if "" not in said.values():
-                return said
+        if subject.told is not None and (told := subject.told.get(group.type)) is not None:
+            return told
         return self._each_said(profile, subject)
 
     def _each_said(self, profile: Profile, subject: Subject) -> dict[str, JsonValue]:

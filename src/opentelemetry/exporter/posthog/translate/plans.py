@@ -6,13 +6,13 @@ groups), so that a signal pays for its values only. A plan is kept with its shap
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from .. import attributes as control
 from . import notes
 from .conventions import convention_name, is_convention, passes
-from .plain import Plainness
+from .plain import Plainness, Remembered
 from .properties import CAMPAIGN, is_reserved, name_of
 from .shapes import Shape, Shapes
 
@@ -68,8 +68,6 @@ class Profile(NamedTuple):
     """What one set of keys says of one group type."""
 
     entries: tuple[GroupEntry, ...]
-    plain: tuple[tuple[str, str], ...] | None
-    """Name in a plain event and name in the profile; None if some may be withheld."""
 
 
 class Plan(NamedTuple):
@@ -117,6 +115,7 @@ class Planner:
         "_names",
         "_prefixes",
         "_privacy",
+        "_remembered",
         "_settings",
         "shapes",
     )
@@ -130,6 +129,7 @@ class Planner:
         prefixes = [(rule.prefix, rule.type) for rule in settings.groups if rule.prefix]
         self._prefixes = sorted(prefixes, key=lambda pair: -len(pair[0]))  # the longest one owns the key
         self.shapes = Shapes(settings.groups)
+        self._remembered = Remembered()
 
     def plan(self, shape: Shape) -> tuple[Plan, tuple[str, ...]]:
         """The plan of these keys, and notes that are said only once: property names that are new."""
@@ -174,14 +174,27 @@ class Planner:
         moving = {entry.key: name for name, entry in entries.items() if entry.pattern is None}
         return Plan(
             event=tuple(entries.values()),
-            groups={group_type: _profile(tuple(profile.values())) for group_type, profile in groups.items()},
+            groups={group_type: Profile(tuple(profile.values())) for group_type, profile in groups.items()},
             person=self._person(keys),
             notes=tuple(said),
-            plain=Plainness(keys, moving) if present.isdisjoint(_SAID_BY_US) else None,
+            plain=self._plainness(keys, moving, groups) if present.isdisjoint(_SAID_BY_US) else None,
             staying=tuple(present.difference(moving)),
             renamed=tuple((key, name) for key, name in moving.items() if key != name),
             apart=tuple(entry for entry in entries.values() if entry.pattern is not None),
         ), tuple(once)
+
+    def _plainness(
+        self,
+        keys: tuple[str, ...],
+        moving: Mapping[str, str],
+        groups: Mapping[str, Mapping[str, GroupEntry]],
+    ) -> Plainness:
+        profiles = {
+            group_type: [(entry.key, entry.name) for entry in profile.values()]
+            for group_type, profile in groups.items()
+            if all(moving.get(entry.key) == entry.event_name for entry in profile.values())
+        }
+        return Plainness(keys, moving, profiles, self._remembered)
 
     def entry(self, key: str) -> Entry | str:
         """What the event gets of one attribute; a note instead, or "" for nothing worth a word."""
@@ -225,11 +238,6 @@ class Planner:
             and key not in self._privacy.drop
             and not is_reserved(key[len(PERSON_PREFIX) :])
         )
-
-
-def _profile(entries: tuple[GroupEntry, ...]) -> Profile:
-    withheld = any(entry.pattern is not None for entry in entries)
-    return Profile(entries, None if withheld else tuple((entry.event_name, entry.name) for entry in entries))
 
 
 def profile_name(suffix: str) -> str:

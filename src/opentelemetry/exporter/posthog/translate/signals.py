@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ..model import Capture, JsonValue, Observation
     from .constants import Origin, Scope
     from .groups import Found
+    from .plain import Told
     from .plans import Plan
     from .selection import Verdict
     from .shapes import Shape
@@ -37,8 +38,8 @@ class Subject:
 
     __slots__ = (
         "answer", "attributes", "capture", "found", "kind", "observations", "observed", "origin",
-        "plain", "plan", "properties", "said", "scope", "seen_ns", "shape", "signal", "span_events",
-        "span_hex", "span_id", "time_ns", "trace_id", "verdict",
+        "plan", "properties", "said", "scope", "seen_ns", "shape", "signal", "span_events",
+        "span_hex", "span_id", "time_ns", "told", "trace_id", "verdict",
     )  # fmt: skip
 
     # begun
@@ -58,7 +59,7 @@ class Subject:
     origin: Origin
     plan: Plan
     said: list[str]  # notes
-    plain: bool  # the attributes that may move together have moved (``plain.Plainness``)
+    told: Told | None  # the attributes that may move together have moved, and say this of groups
     properties: dict[str, JsonValue]  # of the event to be
 
     # read: nothing here belongs to the SDK any more

@@ -325,7 +325,7 @@ class Translator:
             found, verdict = subject.found, subject.verdict
             if found.problem is not None and found.problem is not verdict:
                 said.append(found.problem.value)
-            subject.plain, subject.properties, subject.capture, subject.observations = False, {}, None, ()
+            subject.told, subject.properties, subject.capture, subject.observations = None, {}, None, ()
             if isinstance(verdict, str):
                 if origin.unused_group and not found.groups:
                     said.append(notes.RESOURCE_GROUP_UNUSED)
