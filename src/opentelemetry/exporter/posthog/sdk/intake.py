@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from ..clock import SystemClock
 from ..context.blocks import configure
@@ -31,6 +31,7 @@ from ..settings.addresses import is_this_machine
 from ..settings.model import CaptureMode, Compression
 from ..settings.surroundings import ThisMachine, resolve_here
 from ..source import Source
+from ..uuid7 import RANDOM_BITS
 from ..version import __version__
 from .attribute_limits import text_limit
 from .describing import log_describer, span_describer
@@ -55,6 +56,8 @@ INTERNAL_METRICS = "OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED"
 
 BLOCK_LIVE = "PYTEST_POSTHOG_BLOCK_LIVE"
 """Set by our pytest plugin under ``posthog_block_live``; processes that a test starts inherit it."""
+
+_system: Final = random.SystemRandom()
 
 _said: set[str] = set()
 """What was already logged in this process: two exporters with the same mistake are one mistake."""
@@ -183,15 +186,34 @@ def log_source(settings: Settings | None, names: GroupNames | None = None) -> So
         return Source(LOG, _nothing)
     from ..translate.translator import Translator
 
-    translator, bits = Translator(settings, names=names), random.SystemRandom().getrandbits
+    translator = Translator(settings, names=names)
 
     def translated(record: ReadableLogRecord) -> Translation:
-        return translator.log(record, now_ns=time.time_ns(), random_bits=bits)
+        return translator.log(record, now_ns=time.time_ns(), random_bits=_random_bits(1))
 
     def together(records: Sequence[ReadableLogRecord]) -> list[Translation]:
-        return translator.logs(records, now_ns=time.time_ns(), random_bits=bits)
+        return translator.logs(records, now_ns=time.time_ns(), random_bits=_random_bits(len(records)))
 
     return Source(LOG, translated, log_describer(translator), together)
+
+
+def _random_bits(ids: int) -> Callable[[int], int]:
+    """Random bits for so many ids, asked of the operating system at once, when the first one is needed. Kept
+    for longer than some signals, a forked process would make the same ids.
+    """
+    pool = left = 0
+
+    def draw(bits: int) -> int:
+        nonlocal pool, left
+        if left < bits:
+            left = max(bits, ids * RANDOM_BITS)
+            pool = _system.getrandbits(left)
+        drawn = pool & (1 << bits) - 1
+        pool >>= bits
+        left -= bits
+        return drawn
+
+    return draw
 
 
 def _nothing(signal: object) -> Translation:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ..attributes import EVENT_NAME_KEYS
 from .privacy import OMITTED
 from .properties import Converter, clean_text
-from .signals import instant, place, seen_at
+from .signals import instant, place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,9 +32,11 @@ def read(subjects: Iterable[Subject], now_ns: int, body: Converter | None) -> No
     """The rest of the records; ``body`` converts their bodies, None leaves them out."""
     for subject in subjects:
         record = subject.signal.log_record
-        observed = instant(record.observed_timestamp)
-        subject.time_ns = instant(record.timestamp) or observed or now_ns
-        subject.seen_ns = seen_at(observed, now_ns)
+        told, observed = record.timestamp, record.observed_timestamp
+        if type(told) is not int or type(observed) is not int or told < 0 or observed < 0:
+            told, observed = instant(told), instant(observed)
+        subject.time_ns = told or observed or now_ns
+        subject.seen_ns = observed if 0 < observed < now_ns else now_ns
         subject.span_events = ()
         properties = subject.properties
         place(subject, record)
@@ -46,11 +49,16 @@ def read(subjects: Iterable[Subject], now_ns: int, body: Converter | None) -> No
                 properties["log.body"] = converted
 
 
+@lru_cache(maxsize=64)  # a logging library has half a dozen
+def _cleaned(text: str) -> str:
+    return clean_text(text)[:32]
+
+
 def severity_of(record: Any) -> str:
     """``INFO``, as the record says it, else by its number's name."""
     text = record.severity_text
     if isinstance(text, str) and text:
-        return clean_text(text)[:32]
+        return _cleaned(text)
     number = record.severity_number
     name = getattr(number, "name", number)
     if isinstance(name, str):

@@ -99,11 +99,6 @@ def instant(value: object) -> int:
     return int(value) if isinstance(value, float) and 0 < value < 1e19 else 0
 
 
-def seen_at(value: object, now_ns: int) -> int:
-    """When a signal was seen: no signal was seen later than now."""
-    return min(instant(value) or now_ns, now_ns)
-
-
 def place(subject: Subject, context: Any) -> None:
     """Where in a trace the signal lies, and under which scope.
 
