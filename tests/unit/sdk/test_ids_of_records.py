@@ -15,4 +15,4 @@ def test_records_that_are_equal_in_every_respect_get_ids_of_their_own_batch_afte
         if result.capture is not None
     ]
     assert len(set(ids)) == len(ids) == 4 * 33
-    assert len({id[14:] for id in ids}) == len(ids), "they differ in their random bits, not in their time"
+    assert len({each[14:] for each in ids}) == len(ids), "they differ in their random bits, not in their time"

@@ -285,7 +285,8 @@ class Translator:
         """
         for subject in subjects:
             decide(subject)
-            subject.answer = self._said_all(subject)
+            verdict = subject.verdict
+            subject.answer = None if isinstance(verdict, str) else self._said_all(verdict, subject)
         speaking = [subject for subject in subjects if subject.answer is None]
         if self._hooks.opt_out:
             speaking = [subject for subject in speaking if not self._is_opted_out(subject)]
@@ -298,10 +299,9 @@ class Translator:
         self._observer.observe([each for each in speaking if each.observed and each.found.groups], now_ns)
         return [subject.answer or self._answer(subject) for subject in subjects]
 
-    def _said_all(self, subject: Subject) -> Translation | None:
-        """What a signal comes to that is not selected and does not speak of a group either."""
-        reason = subject.verdict
-        if isinstance(reason, str) or not _says_nothing(reason, subject.found):
+    def _said_all(self, reason: Reason, subject: Subject) -> Translation | None:
+        """What a signal comes to that is not selected, if it does not speak of a group either."""
+        if not _says_nothing(reason, subject.found):
             return None
         if reason is Reason.NO_GROUP and self._origins.get(subject.signal.resource).unused_group:
             return _NO_GROUP_BUT_RESOURCE
