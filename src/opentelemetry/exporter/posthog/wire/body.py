@@ -22,11 +22,11 @@ MAX_SAFE_INTEGER: Final = 2**53 - 1
 MAX_DEPTH: Final = 64
 """Levels of nesting in an event; the legacy protocol refuses the whole batch beyond 127 from its root."""
 
-GZIP_LEVEL: Final = 6
-"""Halfway in price between 1 and 9, within 3 % of 9 in size, and good with every build of zlib."""
+GZIP_LEVEL: Final = 5
+"""A sixth less time than 6 for 2 % more bytes; below it bytes grow faster than time falls."""
 
 ZSTD_LEVEL: Final = 1
-"""Smaller than gzip 6 on our bodies at an eighth of the time."""
+"""Smaller than gzip 9 on our bodies at an eighth of the time of gzip 5."""
 
 _GZIP_WINDOW: Final = 31  # zlib's way to ask for a gzip header, which then carries no time
 
