@@ -6,7 +6,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import closing
-from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -186,25 +185,19 @@ def commands(raw: bytes) -> Iterator[list[bytes]]:
 
 TRIGGERS = """
 CREATE TABLE fleet_log(
-    seq INTEGER PRIMARY KEY, call INTEGER, group_key TEXT, token INTEGER, quiet INTEGER, name TEXT, want TEXT
+    seq INTEGER PRIMARY KEY, group_key TEXT, token INTEGER, quiet INTEGER, name TEXT, want TEXT
 );
-CREATE INDEX fleet_log_of_group ON fleet_log(group_key, call);
-CREATE TABLE fleet_call(one INTEGER PRIMARY KEY, call INTEGER);
-INSERT INTO fleet_call VALUES(1, 0);
 CREATE TRIGGER fleet_new AFTER INSERT ON ledger_group BEGIN
-    UPDATE fleet_call SET call = call + 1;
-    INSERT INTO fleet_log(call, group_key, token, quiet) SELECT call, NEW.key, NEW.token, NEW.quiet FROM fleet_call;
+    INSERT INTO fleet_log(group_key, token, quiet) VALUES(NEW.key, NEW.token, NEW.quiet);
 END;
 CREATE TRIGGER fleet_old AFTER UPDATE ON ledger_group BEGIN
-    UPDATE fleet_call SET call = call + 1;
-    INSERT INTO fleet_log(call, group_key, token, quiet) SELECT call, NEW.key, NEW.token, NEW.quiet FROM fleet_call;
+    INSERT INTO fleet_log(group_key, token, quiet) VALUES(NEW.key, NEW.token, NEW.quiet);
 END;
 CREATE TRIGGER fleet_prop AFTER INSERT ON ledger_prop BEGIN
-    INSERT INTO fleet_log(call, group_key, token, quiet, name, want)
-        SELECT (SELECT max(call) FROM fleet_log WHERE group_key = g.key), g.key, g.token, g.quiet, NEW.name, NEW.want
-        FROM ledger_group g WHERE g.id = NEW.group_id;
+    INSERT INTO fleet_log(group_key, name, want)
+        SELECT key, NEW.name, NEW.want FROM ledger_group WHERE id = NEW.group_id;
 END;
-"""  # noqa: E501 - SQL
+"""
 
 
 def watch_sqlite(path: Path) -> None:
@@ -214,12 +207,24 @@ def watch_sqlite(path: Path) -> None:
 
 
 def sqlite_steps(path: Path) -> Iterator[Step]:
-    """The steps since :func:`watch_sqlite`, in order. A call may write its groups before their properties."""
+    """The steps since :func:`watch_sqlite`, in order."""
     with closing(sqlite3.connect(path, timeout=30)) as connection:
         rows = connection.execute(
-            "SELECT call, group_key, token, quiet, name, want FROM fleet_log ORDER BY call, seq"
+            "SELECT group_key, token, quiet, name, want FROM fleet_log ORDER BY seq"
         ).fetchall()
-    for _, together in groupby(rows, key=lambda row: row[0]):
-        call = list(together)
-        _, group, token, quiet, _, _ = call[0]
-        yield Step(group, token, quiet, {row[4]: row[5] for row in call if row[4] is not None})
+    return iter(steps_of(rows))
+
+
+def steps_of(rows: Iterable[tuple[str, int, int, str | None, str]]) -> list[Step]:
+    """A call writes the row of a group before those of its properties, but many groups at once: a property
+    belongs to the last step of its own group, whatever was written between.
+    """
+    steps: list[Step] = []
+    wants: dict[str, dict[str, str]] = {}  # of the last step of each group
+    for group, token, quiet, name, want in rows:
+        if name is None:
+            wants[group] = {}
+            steps.append(Step(group, token, quiet, wants[group]))
+        else:
+            wants[group][name] = want
+    return steps

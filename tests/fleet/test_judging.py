@@ -10,7 +10,7 @@ import pytest
 from tests.fleet.judging import collisions, flights, is_late_mark, old_news_allowed, only_touched, strangers
 from tests.fleet.oracle import differences, transitions, truth
 from tests.fleet.script import SECOND, Shape, Signal, script
-from tests.fleet.store_log import LOSS, Step, commands, mark, rebirth, sums
+from tests.fleet.store_log import LOSS, Step, commands, mark, rebirth, steps_of, sums
 
 LEASE = 6.0
 
@@ -185,3 +185,19 @@ def test_only_what_a_process_had_said_before_is_excused_by_its_death() -> None:
     signals = [said(0, 1, "a"), said(1, 2, "b"), said(2, 3, "a")]
     lines = book(*(("exported", 1.0, {"signals": [n], "ok": True}) for n in range(3)))
     assert only_touched(lines, signals) == {2}
+
+
+def test_a_property_is_counted_for_its_own_group_however_rows_are_written_together() -> None:
+    """Two groups by two calls of one transaction: their rows first, then all their properties."""
+    rows = [
+        ("org_1", 10, 0, None, ""),
+        ("org_2", 20, 0, None, ""),
+        ("org_1", 0, 0, "plan", "one"),
+        ("org_2", 0, 0, "plan", "two"),
+        ("org_1", 11, 0, None, ""),
+    ]
+    assert steps_of(rows) == [
+        Step("org_1", 10, 0, {"plan": "one"}),
+        Step("org_2", 20, 0, {"plan": "two"}),
+        Step("org_1", 11, 0, {}),
+    ]
